@@ -1,0 +1,94 @@
+//! What there is to run, by name.
+
+use thiserror::Error;
+use windtunnel_model::{Model, ScheduleError};
+use windtunnel_sim::Scenario;
+use windtunnel_suite::bugs::{BUGS, Bug};
+
+/// A command line that cannot be carried out. Its text is one line that says what to do.
+#[derive(Debug, Error)]
+pub(crate) enum UsageError {
+    #[error("there is no {kind} `{name}`{}; `windtunnel list` shows them all", .nearest.as_ref().map(|name| format!(": did you mean `{name}`?")).unwrap_or_default())]
+    Unknown { kind: &'static str, name: String, nearest: Option<String> },
+    #[error("--schedule replays one execution of one model: name just that model")]
+    OneModel,
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+}
+
+/// A line of `windtunnel list`.
+pub(crate) struct Entry {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) summary: &'static str,
+}
+
+pub(crate) fn entries() -> Vec<Entry> {
+    let scenarios = windtunnel_sim::scenarios();
+    let scenarios = scenarios.iter().map(|it| Entry { kind: "scenario", name: it.name(), summary: it.summary });
+    let models = windtunnel_model::models();
+    let models = models.iter().map(|it| Entry { kind: "model", name: it.name(), summary: it.summary });
+    let bugs = BUGS.iter().map(|it| Entry { kind: "bug", name: it.id.into(), summary: it.summary });
+    scenarios.chain(models).chain(bugs).collect()
+}
+
+pub(crate) fn scenarios(names: &[String]) -> Result<Vec<&'static Scenario>, UsageError> {
+    select("scenario", names, windtunnel_sim::scenarios(), |it| it.name())
+}
+
+pub(crate) fn models(names: &[String]) -> Result<Vec<&'static Model>, UsageError> {
+    select("model", names, windtunnel_model::models(), |it| it.name())
+}
+
+pub(crate) fn bugs(ids: &[String]) -> Result<Vec<&'static Bug>, UsageError> {
+    select("bug", ids, BUGS.to_vec(), |it| it.id.to_owned())
+}
+
+pub(crate) fn scenario(name: &str) -> Result<&'static Scenario, UsageError> {
+    Ok(find("scenario", name, &windtunnel_sim::scenarios(), |it| it.name())?)
+}
+
+pub(crate) fn model(name: &str) -> Result<&'static Model, UsageError> {
+    Ok(find("model", name, &windtunnel_model::models(), |it| it.name())?)
+}
+
+/// The named ones; all if none is named.
+fn select<T: Copy>(
+    kind: &'static str,
+    names: &[String],
+    all: Vec<T>,
+    name_of: impl Fn(&T) -> String,
+) -> Result<Vec<T>, UsageError> {
+    if names.is_empty() {
+        return Ok(all);
+    }
+    names.iter().map(|name| find(kind, name, &all, &name_of).copied()).collect()
+}
+
+/// By full name, or by its last part where that is unique.
+fn find<'a, T>(
+    kind: &'static str,
+    name: &str,
+    all: &'a [T],
+    name_of: impl Fn(&T) -> String,
+) -> Result<&'a T, UsageError> {
+    if let Some(exact) = all.iter().find(|it| name_of(it) == name) {
+        return Ok(exact);
+    }
+    let short = format!("::{name}");
+    let mut ending = all.iter().filter(|it| name_of(it).ends_with(&short));
+    if let (Some(only), None) = (ending.next(), ending.next()) {
+        return Ok(only);
+    }
+    // Like the whole name, or like its last part: people type either.
+    let likeness = |candidate: &String| {
+        let last = candidate.rsplit("::").next().unwrap_or_default();
+        strsim::jaro_winkler(candidate, name).max(strsim::jaro_winkler(last, name))
+    };
+    let nearest = all.iter().map(&name_of).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    Err(UsageError::Unknown {
+        kind,
+        name: name.chars().take(80).collect(),
+        nearest: nearest.filter(|it| likeness(it) > 0.7),
+    })
+}

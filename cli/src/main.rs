@@ -1,0 +1,67 @@
+//! `windtunnel`: the main job from the command line. See the README for what its commands do.
+//!
+//! Exit status: 0 all as it should be, 1 something failed, was missed or was interrupted, 2 the command line is wrong.
+
+mod args;
+mod catalogue;
+mod job;
+mod output;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use catalogue::UsageError;
+use job::Job;
+use output::Output;
+
+/// Set by Ctrl-C: runs end, and what was done is reported.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return usage(&args::one_line(&error)),
+        Err(help) => {
+            print!("{help}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    windtunnel_model::set_replay_command("cargo windtunnel");
+    windtunnel_sim::set_replay_command("cargo windtunnel");
+    if let Err(error) = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)) {
+        eprintln!("windtunnel: Ctrl-C will not be clean: {error}");
+    }
+    match run(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => usage(&error.to_string()),
+    }
+}
+
+fn usage(error: &str) -> ExitCode {
+    eprintln!("windtunnel: {error}");
+    ExitCode::from(2)
+}
+
+/// Runs the command; whether all was as it should be.
+fn run(cli: Cli) -> Result<bool, UsageError> {
+    let output = Output::new(cli.json);
+    match cli.command.unwrap_or(Command::Check) {
+        Command::Check => Ok(output.run_all(&Job::everything())),
+        Command::List => {
+            output.list(&catalogue::entries());
+            Ok(true)
+        }
+        Command::Sweep(sweep) => Ok(output.run_all(&sweep.jobs()?)),
+        Command::Replay { name, seed } => Ok(output.replay(catalogue::scenario(&name)?, seed)),
+        Command::Model { names, engine: _, schedule: None } => Ok(output.run_all(&Job::models(&names)?)),
+        Command::Model { names, engine: _, schedule: Some(schedule) } => {
+            let [name] = &names[..] else { return Err(UsageError::OneModel) };
+            output.replay_model(catalogue::model(name)?, &schedule.parse()?).map_err(UsageError::from)
+        }
+        Command::Bugs { ids } => Ok(output.run_all(&Job::bugs(&ids)?)),
+    }
+}

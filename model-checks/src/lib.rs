@@ -1,0 +1,123 @@
+//! Model checks: every interleaving of a small program.
+//!
+//! ```
+//! use windtunnel::{channel, spawn};
+//!
+//! #[windtunnel_model::test]
+//! async fn a_value_sent_is_received() {
+//!     let (values, input) = channel(0);
+//!     spawn(async move { values.send(1).await.unwrap() });
+//!     assert_eq!(input.recv().await, Some(1));
+//! }
+//! # fn main() {
+//! #     let report = windtunnel_model::models()[0].check();
+//! #     assert!(report.is_complete(), "{report}");
+//! # }
+//! ```
+//!
+//! The attribute makes the function a `#[test]` and enters it into [`models`]. The engine is [loom]: it runs the function
+//! once for each interleaving that can make a difference, under the C11 memory model, and stops at the first that fails: a
+//! *deadlock* (the main task is blocked), a *leak* (the main task has ended and others are blocked), a *panic*, *no
+//! progress* (a task spins), or more tasks than the limit. The failure is reported with who is blocked where, the steps that
+//! led there, and a schedule that replays just that execution.
+//!
+//! Timers fire at once or as late as the other tasks allow, random choices take every value: both are explored. A verdict is
+//! *complete* only if the search ended by itself, under no bound. What the checker cannot see (std atomics and mutexes in the
+//! code under test, futures that are not windtunnel's) is not explored; a task that awaits such a future makes the verdict
+//! bounded.
+//!
+//! [loom]: https://docs.rs/loom
+
+mod builder;
+mod report;
+mod schedule;
+mod search;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use builder::Builder;
+pub use report::{Failure, FailureKind, Report, set_replay_command};
+pub use schedule::{Schedule, ScheduleError};
+pub use windtunnel_macros::model_test as test;
+
+#[doc(hidden)]
+pub use inventory;
+
+/// The future of a model's main task.
+pub type Body = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A function under `#[windtunnel_model::test]`.
+#[derive(Debug)]
+pub struct Model {
+    /// `module_path!()` of the function.
+    pub module: &'static str,
+    /// The function's name.
+    pub function: &'static str,
+    /// The package it is in.
+    pub package: &'static str,
+    /// The first line of its documentation.
+    pub summary: &'static str,
+    /// Its limits.
+    pub builder: fn() -> Builder,
+    /// Calls it.
+    pub body: fn() -> Body,
+}
+
+impl Model {
+    /// `module::function`, by the last module only.
+    pub fn name(&self) -> String {
+        let module = self.module.rsplit("::").next().unwrap_or_default();
+        format!("{module}::{}", self.function)
+    }
+
+    /// Checks the model.
+    pub fn check(&self) -> Report {
+        (self.builder)().check(&self.name(), self.body)
+    }
+
+    /// Runs one execution of the model again.
+    ///
+    /// # Errors
+    /// If the schedule belongs to another model, or the model has changed so that it no longer applies.
+    pub fn replay(&self, schedule: &Schedule) -> Result<Report, ScheduleError> {
+        (self.builder)().replay(&self.name(), self.body, schedule)
+    }
+}
+
+/// An entry of the registry behind [`models`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Registered(pub &'static Model);
+
+inventory::collect!(Registered);
+
+/// Enters a model into the registry.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! submit {
+    ($model:expr) => {
+        $crate::inventory::submit! { $crate::Registered($model) }
+    };
+}
+
+/// Every model linked into this program, by name.
+pub fn models() -> Vec<&'static Model> {
+    let mut models: Vec<_> = inventory::iter::<Registered>().map(|entry| entry.0).collect();
+    models.sort_by_key(|model| model.name());
+    models
+}
+
+/// What the attribute's `#[test]` does: checks the model, or replays the schedule in `WINDTUNNEL_SCHEDULE`.
+///
+/// # Panics
+/// With the report, if the model fails.
+#[doc(hidden)]
+pub fn run_test(model: &Model) {
+    let report = match std::env::var("WINDTUNNEL_SCHEDULE") {
+        Ok(text) => text.parse().and_then(|schedule| model.replay(&schedule)).unwrap_or_else(|error| panic!("{error}")),
+        Err(_) => model.check(),
+    };
+    assert!(report.failure.is_none(), "\n{report}");
+    println!("{report}");
+}

@@ -1,0 +1,240 @@
+//! What a check found, for a person to read.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use windtunnel::engine::{Sink, current_task};
+use windtunnel::task::{Dump, TaskState};
+
+use crate::Schedule;
+use crate::builder::LOOM_TASKS;
+
+/// The result of a check.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The model.
+    pub name: String,
+    /// Executions run.
+    pub executions: u64,
+    /// Time taken.
+    pub elapsed: Duration,
+    /// The first execution that failed.
+    pub failure: Option<Failure>,
+    pub(crate) bounds: Vec<Bound>,
+}
+
+/// Why a search did not cover everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Preemptions(usize),
+    Executions(u64),
+    Duration(Duration),
+    Ticks,
+    Foreign,
+    Interrupted,
+    OneExecution,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Preemptions(most) => write!(f, "at most {most} preemptions"),
+            Bound::Executions(most) => write!(f, "stopped after {most} executions"),
+            Bound::Duration(most) => write!(f, "stopped after {most:?}"),
+            Bound::Ticks => f.write_str("intervals tick a bounded number of times"),
+            Bound::Foreign => f.write_str("a task awaits something that is not windtunnel's"),
+            Bound::Interrupted => f.write_str("interrupted"),
+            Bound::OneExecution => f.write_str("one execution"),
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// No task can move, and the main task is among them.
+    Deadlock,
+    /// The main task has ended; others are blocked for ever.
+    Leak,
+    /// A task panicked.
+    Panic {
+        /// The message.
+        message: String,
+        /// `file:line`.
+        at: String,
+    },
+    /// Two unordered accesses to one cell, at least one of them a write.
+    DataRace,
+    /// A task spins: the limit on steps was hit.
+    NoProgress,
+    /// The limit on tasks was hit.
+    TooManyTasks,
+    /// The model did not follow its own path: it is not deterministic, or a schedule is of another version of it.
+    Stale,
+}
+
+impl FailureKind {
+    /// The word for it in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            FailureKind::Deadlock => "DEADLOCK",
+            FailureKind::Leak => "LEAK",
+            FailureKind::Panic { .. } => "PANIC",
+            FailureKind::DataRace => "DATA RACE",
+            FailureKind::NoProgress => "NO PROGRESS",
+            FailureKind::TooManyTasks => "TOO MANY TASKS",
+            FailureKind::Stale => "NOT DETERMINISTIC",
+        }
+    }
+}
+
+/// The first execution that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// How.
+    pub kind: FailureKind,
+    /// The tasks that were alive then.
+    pub tasks: Vec<TaskState>,
+    /// Its number in the search.
+    pub execution: u64,
+    /// What happened, in order.
+    pub steps: Steps,
+    /// Replays it.
+    pub schedule: Option<Schedule>,
+    /// Whether a replay gave the same failure.
+    pub replays: bool,
+}
+
+impl Report {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.into(), executions: 0, elapsed: Duration::ZERO, failure: None, bounds: Vec::new() }
+    }
+
+    pub(crate) fn add_bound(&mut self, bound: Bound) {
+        if !self.bounds.contains(&bound) {
+            self.bounds.push(bound);
+        }
+    }
+
+    /// Whether every interleaving was explored and none failed.
+    pub fn is_complete(&self) -> bool {
+        self.failure.is_none() && self.bounds.is_empty()
+    }
+
+    /// Whether the search was stopped from outside before its end.
+    pub fn was_interrupted(&self) -> bool {
+        self.bounds.contains(&Bound::Interrupted)
+    }
+
+    /// The bounds that were hit, in words; empty for a complete search.
+    pub fn bounds(&self) -> Vec<String> {
+        self.bounds.iter().map(ToString::to_string).collect()
+    }
+}
+
+static REPLAY_COMMAND: OnceLock<&str> = OnceLock::new();
+
+/// Says what a report's `replay` line begins with; a command line does so once. Without it the line is for `cargo test`.
+pub fn set_replay_command(command: &'static str) {
+    REPLAY_COMMAND.get_or_init(|| command);
+}
+
+impl Report {
+    /// The command that replays the failure, if it can be.
+    pub fn replay_command(&self) -> Option<String> {
+        let schedule = self.failure.as_ref()?.schedule.as_ref()?;
+        let name = &self.name;
+        Some(match REPLAY_COMMAND.get() {
+            Some(command) => format!("{command} model {name} --schedule {schedule}"),
+            None => {
+                let function = name.rsplit("::").next().unwrap_or(name);
+                format!("WINDTUNNEL_SCHEDULE={schedule} cargo test {function}")
+            }
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, executions, failure, bounds, .. } = self;
+        let Some(failure) = failure else {
+            let extent =
+                if bounds.is_empty() { "complete".into() } else { format!("bounded ({})", self.bounds().join("; ")) };
+            return write!(f, "{name}  ok  {extent}  {executions} executions (loom)");
+        };
+        let (word, execution) = (failure.kind.word(), failure.execution);
+        write!(f, "{name}  {word}  execution {execution} (loom; stopped at the first failure)")?;
+        match &failure.kind {
+            FailureKind::Panic { message, at } => write!(f, "\n  {message}   {at}")?,
+            FailureKind::TooManyTasks => write!(
+                f,
+                "\n  a spawn beyond {} tasks, main included (loom's limit is {LOOM_TASKS}): make the model smaller",
+                failure.tasks.len().saturating_sub(1)
+            )?,
+            FailureKind::NoProgress => {
+                f.write_str("\n  the limit on steps was hit: a task spins, or max_steps is too low")?;
+            }
+            FailureKind::DataRace => f.write_str("\n  two tasks access one cell and nothing orders them")?,
+            FailureKind::Stale => {
+                f.write_str("\n  the model took another path when run again: it depends on something else")?;
+            }
+            FailureKind::Deadlock | FailureKind::Leak => {}
+        }
+        let title = if matches!(failure.kind, FailureKind::Deadlock | FailureKind::Leak) { "blocked" } else { "tasks" };
+        section(f, title, &Dump::new(failure.tasks.clone()).to_string())?;
+        section(f, "steps", &failure.steps.to_string())?;
+        section(f, "replays", if failure.replays { "yes" } else { "no" })?;
+        self.replay_command().map_or(Ok(()), |command| section(f, "replay", &command))
+    }
+}
+
+/// A titled part of a report; further lines are indented under the first.
+fn section(f: &mut fmt::Formatter<'_>, title: &str, text: &str) -> fmt::Result {
+    for (i, line) in text.lines().enumerate() {
+        let title = if i == 0 { title } else { "" };
+        write!(f, "\n  {title:<8} {line}")?;
+    }
+    Ok(())
+}
+
+/// The steps of an execution: what each task did, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Steps(Arc<Mutex<Vec<(String, String)>>>);
+
+/// Steps shown from the beginning and from the end of a long execution.
+const SHOWN: usize = 40;
+
+impl Steps {
+    /// Task and action of each step.
+    pub fn to_vec(&self) -> Vec<(String, String)> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Steps {
+    fn line(&mut self, text: &dyn fmt::Display) {
+        let task = current_task().map_or_else(|| "main".into(), |(_, task)| task);
+        self.lock().push((task, text.to_string()));
+    }
+}
+
+impl fmt::Display for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.lock();
+        let left_out = steps.len().saturating_sub(2 * SHOWN);
+        for (i, (task, action)) in steps.iter().enumerate() {
+            if left_out > 0 && i == SHOWN {
+                writeln!(f, "… {left_out} steps left out …")?;
+            }
+            if left_out == 0 || i < SHOWN || i >= SHOWN + left_out {
+                writeln!(f, "{:>3} {task} {action}", i + 1)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! One execution, as text: which model, which choices, and loom's decisions in order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+use windtunnel::engine::Choices;
+
+/// A schedule of one model: enough to run just that execution again.
+///
+/// Its text is `w1-MODEL-CHOICES-DECISIONS`: the version, a fingerprint of the model's name, the explored choices as
+/// `TASK.ORDINAL.TAKEN`, and loom's decisions. A decision is the thread that runs next (`2`, or `0x5` for five times), the
+/// store that a load reads (`v1`), or a spurious wake-up (`s1`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    fingerprint: u32,
+    choices: Vec<(u64, u64, usize)>,
+    decisions: Vec<Decision>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    Thread(u8),
+    Load(u8),
+    Spurious(bool),
+}
+
+/// Why a schedule cannot be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ScheduleError {
+    /// Not a schedule at all.
+    #[error("`{0}` is not a schedule: copy the whole word after --schedule in the report, it begins with w1-")]
+    Unreadable(String),
+    /// Written by another version.
+    #[error("the schedule is of version {0}, this is version 1: run the model again with this version")]
+    Version(String),
+    /// Of another model.
+    #[error("the schedule belongs to another model, not to {0}: name the model it was reported for")]
+    Foreign(String),
+    /// The model has changed.
+    #[error("the schedule no longer applies: {0} has changed since; check it again for a new one")]
+    Stale(String),
+}
+
+const VERSION: &str = "w1";
+
+/// 32-bit FNV-1a (Fowler, Noll, Vo): the same on every machine and version.
+fn fingerprint(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+impl Schedule {
+    /// From the checkpoint that loom wrote before the execution; `None` if it is not in the expected format.
+    pub(crate) fn from_checkpoint(name: &str, choices: &Choices, checkpoint: &Value) -> Option<Self> {
+        let entries = checkpoint["branches"]["entries"].as_array()?;
+        let decisions = entries.iter().map(Decision::from_branch).collect::<Option<_>>()?;
+        let taken = choices.taken.iter().map(|(&(task, ordinal), &(taken, _))| (task, ordinal, taken));
+        Some(Self { fingerprint: fingerprint(name), choices: taken.filter(|choice| choice.2 > 0).collect(), decisions })
+    }
+
+    /// A checkpoint from which loom runs this execution and no other: nothing in it is to be explored.
+    pub(crate) fn to_checkpoint(&self) -> Value {
+        let entries: Vec<Value> = self.decisions.iter().map(|decision| decision.to_branch()).collect();
+        json!({
+            "preemption_bound": null,
+            "pos": 0,
+            "branches": { "entries": entries },
+            "exploring": false,
+            "skipping": false,
+            "exploring_on_start": false,
+        })
+    }
+
+    pub(crate) fn choices(&self) -> Choices {
+        let mut choices = Choices::default();
+        for &(task, ordinal, taken) in &self.choices {
+            choices.taken.insert((task, ordinal), (taken, taken + 1));
+        }
+        choices
+    }
+
+    pub(crate) fn check_model(&self, name: &str) -> Result<(), ScheduleError> {
+        if self.fingerprint == fingerprint(name) { Ok(()) } else { Err(ScheduleError::Foreign(name.into())) }
+    }
+}
+
+const THREADS: usize = 5;
+const HISTORY: usize = 7;
+
+impl Decision {
+    fn from_branch(branch: &Value) -> Option<Self> {
+        if let Some(schedule) = branch.get("Schedule") {
+            let threads = schedule["threads"].as_array()?;
+            let active = threads.iter().position(|thread| thread == "Active")?;
+            return Some(Self::Thread(u8::try_from(active).ok()?));
+        }
+        if let Some(load) = branch.get("Load") {
+            let position = usize::try_from(load["pos"].as_u64()?).ok()?;
+            return Some(Self::Load(u8::try_from(load["values"].get(position)?.as_u64()?).ok()?));
+        }
+        Some(Self::Spurious(branch.get("Spurious")?["spur"].as_bool()?))
+    }
+
+    fn to_branch(self) -> Value {
+        match self {
+            Self::Thread(active) => {
+                let mut threads = ["Disabled"; THREADS];
+                threads[usize::from(active)] = "Active";
+                json!({ "Schedule": {
+                    "preemptions": 0, "initial_active": null, "threads": threads, "prev": null, "exploring": false,
+                } })
+            }
+            Self::Load(value) => {
+                let mut values = [0; HISTORY];
+                values[0] = value;
+                json!({ "Load": { "values": values, "pos": 0, "len": 1, "exploring": false } })
+            }
+            Self::Spurious(spurious) => json!({ "Spurious": { "spur": spurious, "exploring": false } }),
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thread(thread) => write!(f, "{thread}"),
+            Self::Load(value) => write!(f, "v{value}"),
+            Self::Spurious(spurious) => write!(f, "s{}", u8::from(*spurious)),
+        }
+    }
+}
+
+impl FromStr for Decision {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let below = |limit: usize, digits: &str| match digits.parse::<u8>() {
+            Ok(number) if usize::from(number) < limit && digits.len() == 1 => Ok(number),
+            _ => Err(()),
+        };
+        match (text.strip_prefix('v'), text.strip_prefix('s')) {
+            (Some(value), _) => below(HISTORY, value).map(Self::Load),
+            (_, Some(spurious)) => below(2, spurious).map(|spurious| Self::Spurious(spurious == 1)),
+            _ => below(THREADS, text).map(Self::Thread),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{VERSION}-{:08x}-", self.fingerprint)?;
+        for (i, (task, ordinal, taken)) in self.choices.iter().enumerate() {
+            write!(f, "{}{task}.{ordinal}.{taken}", if i == 0 { "" } else { "," })?;
+        }
+        f.write_str("-")?;
+        for (i, run) in self.decisions.chunk_by(PartialEq::eq).enumerate() {
+            f.write_str(if i == 0 { "" } else { "," })?;
+            match run.len() {
+                1 => write!(f, "{}", run[0])?,
+                count => write!(f, "{}x{count}", run[0])?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Decisions of one schedule at most: more than any execution within the limits makes.
+const MOST_DECISIONS: usize = 1_000_000;
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        let shown: String = text.chars().take(40).collect();
+        let unreadable = || ScheduleError::Unreadable(shown.clone());
+        let mut parts = text.trim().split('-');
+        match parts.next() {
+            Some(VERSION) => {}
+            Some(other) if other.starts_with('w') && other[1..].parse::<u32>().is_ok() => {
+                return Err(ScheduleError::Version(other[1..].into()));
+            }
+            _ => return Err(unreadable()),
+        }
+        let (Some(model), Some(choices), Some(decisions), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(unreadable());
+        };
+        let words = |list: &str| list.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let fingerprint = u32::from_str_radix(model, 16).map_err(|_| unreadable())?;
+        let choices = words(choices).iter().map(|word| choice(word)).collect::<Option<_>>().ok_or_else(unreadable)?;
+        let mut schedule = Self { fingerprint, choices, decisions: Vec::new() };
+        for word in words(decisions) {
+            let (decision, count) = word.split_once('x').unwrap_or((&word, "1"));
+            let decision: Decision = decision.parse().map_err(|()| unreadable())?;
+            let count: usize = count.parse().map_err(|_| unreadable())?;
+            if schedule.decisions.len().saturating_add(count) > MOST_DECISIONS {
+                return Err(unreadable());
+            }
+            schedule.decisions.extend(std::iter::repeat_n(decision, count));
+        }
+        Ok(schedule)
+    }
+}
+
+fn choice(word: &str) -> Option<(u64, u64, usize)> {
+    let mut numbers = word.split('.');
+    let choice = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+    numbers.next().is_none().then_some(choice)
+}

@@ -1,0 +1,7 @@
+//! Concurrency patterns, each written once against [`windtunnel`] and blind to the runtime that carries it.
+//!
+//! They come from five talks on Go concurrency, as a Rust engineer would want them in production: every task has a reason to
+//! exit, every wait an end, every error a name. The models, the simulations and the buggy variants of each are in the
+//! workspace's `tests` package.
+
+pub mod scheduler;

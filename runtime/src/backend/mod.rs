@@ -1,0 +1,224 @@
+//! The one place that chooses a runtime.
+//!
+//! One file per runtime, all of the same shape: `RawLock`, `Atomic`, `Slot`, `spawn`, `now`, `Sleep`, `TcpListener` and
+//! `TcpStream`. The enums and functions here pick one of them when an object is created or a call is made; with the
+//! features off there is one variant, and the choice costs nothing.
+
+#[cfg(feature = "model")]
+pub(crate) mod loom;
+#[cfg(feature = "sim")]
+pub(crate) mod madsim;
+pub(crate) mod tokio;
+
+mod net;
+mod time;
+
+pub(crate) use net::{TcpListener, TcpStream};
+pub(crate) use time::Sleep;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::run;
+use crate::task::Entry;
+
+/// The runtime that carries a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Tokio,
+    #[cfg(feature = "sim")]
+    Madsim,
+    #[cfg(feature = "model")]
+    Loom,
+}
+
+impl Kind {
+    #[cfg(any(feature = "sim", feature = "model"))]
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Kind::Tokio => "tokio",
+            #[cfg(feature = "sim")]
+            Kind::Madsim => "simulation run",
+            #[cfg(feature = "model")]
+            Kind::Loom => "model execution",
+        }
+    }
+}
+
+/// Starts a task that drives `future` to its end.
+pub(crate) fn spawn(entry: &Arc<Entry>, future: impl Future<Output = ()> + Send + 'static) {
+    match run::kind() {
+        Kind::Tokio => tokio::spawn(entry, future),
+        #[cfg(feature = "sim")]
+        Kind::Madsim => madsim::spawn(entry, future),
+        #[cfg(feature = "model")]
+        Kind::Loom => loom::spawn(entry, future),
+    }
+}
+
+/// Time since the run began (on tokio: since the process first asked).
+pub(crate) fn now() -> Duration {
+    match run::kind() {
+        Kind::Tokio => tokio::now(),
+        #[cfg(feature = "sim")]
+        Kind::Madsim => madsim::now(),
+        #[cfg(feature = "model")]
+        Kind::Loom => loom::now(),
+    }
+}
+
+/// A mutual exclusion lock that guards no data by itself.
+pub enum RawLock {
+    Native(tokio::RawLock),
+    #[cfg(feature = "model")]
+    Loom(loom::RawLock),
+}
+
+/// Releases its [`RawLock`] when dropped.
+#[expect(dead_code, reason = "held for their Drop")]
+pub(crate) enum RawGuard<'a> {
+    Native(tokio::RawGuard<'a>),
+    #[cfg(feature = "model")]
+    Loom(loom::RawGuard<'a>),
+}
+
+impl RawLock {
+    pub(crate) fn new() -> Self {
+        match run::kind() {
+            #[cfg(feature = "model")]
+            Kind::Loom => Self::Loom(loom::RawLock::new()),
+            _ => Self::Native(tokio::RawLock::new()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> RawGuard<'_> {
+        match self {
+            Self::Native(lock) => RawGuard::Native(lock.lock()),
+            #[cfg(feature = "model")]
+            Self::Loom(lock) => RawGuard::Loom(lock.lock()),
+        }
+    }
+
+    /// As `lock`, for use in `Drop`: `None` where the run has failed or is over and the lock must not be touched again.
+    #[inline]
+    pub(crate) fn lock_in_drop(&self) -> Option<RawGuard<'_>> {
+        match self {
+            Self::Native(lock) => Some(RawGuard::Native(lock.lock())),
+            #[cfg(feature = "model")]
+            Self::Loom(lock) => loom::alive().then(|| RawGuard::Loom(lock.lock())),
+        }
+    }
+}
+
+/// A word that decides who completes an operation: loads acquire, stores release.
+pub(crate) enum Atomic {
+    Native(tokio::Atomic),
+    #[cfg(feature = "model")]
+    Loom(loom::Atomic),
+}
+
+impl Atomic {
+    pub(crate) fn new(value: u32) -> Self {
+        match run::kind() {
+            #[cfg(feature = "model")]
+            Kind::Loom => Self::Loom(loom::Atomic::new(value)),
+            _ => Self::Native(tokio::Atomic::new(value)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn load(&self) -> u32 {
+        match self {
+            Self::Native(atomic) => atomic.load(),
+            #[cfg(feature = "model")]
+            Self::Loom(atomic) => atomic.load(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn store(&self, value: u32) {
+        match self {
+            Self::Native(atomic) => atomic.store(value),
+            #[cfg(feature = "model")]
+            Self::Loom(atomic) => atomic.store(value),
+        }
+    }
+
+    /// Whether the word may be touched in `Drop`: see [`RawLock::lock_in_drop`].
+    pub(crate) fn alive_in_drop(&self) -> bool {
+        match self {
+            Self::Native(_) => true,
+            #[cfg(feature = "model")]
+            Self::Loom(_) => loom::alive(),
+        }
+    }
+
+    /// Adds `delta`, wrapping, and returns the value before.
+    #[inline]
+    pub(crate) fn fetch_add(&self, delta: u32) -> u32 {
+        match self {
+            Self::Native(atomic) => atomic.fetch_add(delta),
+            #[cfg(feature = "model")]
+            Self::Loom(atomic) => atomic.fetch_add(delta),
+        }
+    }
+
+    /// Stores `new` if the value is `current`; otherwise returns the value found.
+    #[inline]
+    pub(crate) fn compare_exchange(&self, current: u32, new: u32) -> Result<(), u32> {
+        match self {
+            Self::Native(atomic) => atomic.compare_exchange(current, new),
+            #[cfg(feature = "model")]
+            Self::Loom(atomic) => atomic.compare_exchange(current, new),
+        }
+    }
+}
+
+/// A cell whose accesses the backend can check for data races.
+pub(crate) enum Slot<T> {
+    Native(tokio::Slot<T>),
+    #[cfg(feature = "model")]
+    Loom(loom::Slot<T>),
+}
+
+impl<T> Slot<T> {
+    pub(crate) fn new(value: T) -> Self {
+        match run::kind() {
+            #[cfg(feature = "model")]
+            Kind::Loom => Self::Loom(loom::Slot::new(value)),
+            _ => Self::Native(tokio::Slot::new(value)),
+        }
+    }
+
+    /// Calls `f` with a pointer to the value. The pointer is valid for reads and writes within `f`; it is the caller's part
+    /// that no other access overlaps.
+    #[inline]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        match self {
+            Self::Native(slot) => slot.with_mut(f),
+            #[cfg(feature = "model")]
+            Self::Loom(slot) => slot.with_mut(f),
+        }
+    }
+
+    /// The value, through exclusive access.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        let value = self.with_mut(|value| value);
+        // SAFETY: `&mut self` excludes every other access for as long as the reference lives.
+        unsafe { &mut *value }
+    }
+}
+
+/// Whether an interval that has ticked `ticks` times may tick again. Models bound it.
+pub(crate) fn may_tick(ticks: u64) -> bool {
+    match run::kind() {
+        #[cfg(feature = "model")]
+        Kind::Loom => run::with(|run| run.engine().model.may_tick(ticks)),
+        _ => {
+            let _ = ticks;
+            true
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The sleep of each runtime behind one type.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project::pin_project;
+
+use super::Kind;
+use crate::run;
+
+#[pin_project(project = SleepProj)]
+pub(crate) enum Sleep {
+    Tokio(#[pin] super::tokio::Sleep),
+    #[cfg(feature = "sim")]
+    Madsim(#[pin] super::madsim::Sleep),
+    #[cfg(feature = "model")]
+    Loom(#[pin] super::loom::Sleep),
+}
+
+impl Sleep {
+    pub(crate) fn new(duration: Duration) -> Self {
+        match run::kind() {
+            Kind::Tokio => Self::Tokio(super::tokio::sleep(duration)),
+            #[cfg(feature = "sim")]
+            Kind::Madsim => Self::Madsim(super::madsim::sleep(duration)),
+            #[cfg(feature = "model")]
+            Kind::Loom => Self::Loom(super::loom::sleep(duration)),
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.project() {
+            SleepProj::Tokio(sleep) => sleep.poll(cx),
+            #[cfg(feature = "sim")]
+            SleepProj::Madsim(sleep) => sleep.poll(cx),
+            #[cfg(feature = "model")]
+            SleepProj::Loom(sleep) => sleep.poll(cx),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The channel itself: a buffer and two wait queues under one lock. Both kinds of channel share it.
+
+use std::collections::VecDeque;
+
+use super::{TryRecvError, TrySendError};
+use crate::backend::Atomic;
+use crate::lock::Lock;
+use crate::object::{Label, Object};
+use crate::wait::{Outcome, WaitQueue, Wakers, wake_all};
+
+pub struct Chan<T> {
+    pub(super) object: Object,
+    pub(super) state: Lock<State<T>>,
+    /// Handles of each kind. Beside the lock: counting one more decides nothing about the values.
+    senders: Count,
+    receivers: Count,
+}
+
+/// Invariant: a waiting receiver that can be claimed means nothing is buffered; a waiting sender means the buffer is full.
+pub struct State<T> {
+    buffer: VecDeque<T>,
+    capacity: usize,
+    closed: bool,
+    /// Every receiver is gone.
+    unread: bool,
+    sending: WaitQueue<T>,
+    receiving: WaitQueue<T>,
+}
+
+/// A count of handles, in the backend's atomics: which drop is the last decides when the channel closes.
+struct Count(Atomic);
+
+impl Count {
+    fn one() -> Self {
+        Self(Atomic::new(1))
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1);
+    }
+
+    /// Counts one down, in `Drop`; whether it was the last.
+    fn was_last(&self) -> bool {
+        self.0.alive_in_drop() && self.0.fetch_add(u32::MAX) == 1
+    }
+}
+
+/// Buffers up to this many values are allocated at once.
+const PREALLOCATED: usize = 1024;
+
+impl<T> Chan<T> {
+    pub(crate) fn new(name: Option<&'static str>, capacity: usize) -> Self {
+        let state = State {
+            buffer: VecDeque::with_capacity(capacity.min(PREALLOCATED)),
+            capacity,
+            closed: false,
+            unread: false,
+            sending: WaitQueue::new(),
+            receiving: WaitQueue::new(),
+        };
+        Self { object: Object::new(name), state: Lock::new(state), senders: Count::one(), receivers: Count::one() }
+    }
+
+    pub(crate) fn label(&self) -> Label {
+        self.object.label()
+    }
+
+    pub(crate) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        let label = self.object.check();
+        let mut wakers = Wakers::new();
+        let mut slot = Some(value);
+        let outcome = self.state.lock().send(&mut slot, &mut wakers);
+        wake_all(wakers);
+        match (outcome, slot) {
+            (None, Some(value)) => Err(TrySendError::Full(value)),
+            (Some(Outcome::Closed), Some(value)) => Err(TrySendError::Closed(value)),
+            _ => {
+                tracing::trace!(target: "windtunnel::channel", "channel send ({label})");
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        let label = self.object.check();
+        let mut wakers = Wakers::new();
+        let mut slot = None;
+        let outcome = self.state.lock().recv(&mut slot, &mut wakers);
+        wake_all(wakers);
+        match (outcome, slot) {
+            (_, Some(value)) => {
+                tracing::trace!(target: "windtunnel::channel", "channel recv ({label})");
+                Ok(value)
+            }
+            (None, None) => Err(TryRecvError::Empty),
+            (Some(_), None) => Err(TryRecvError::Closed),
+        }
+    }
+
+    /// Closes the channel for senders. False if it was closed.
+    pub(crate) fn close(&self) -> bool {
+        let mut wakers = Wakers::new();
+        let closed = {
+            let Some(mut state) = self.state.lock_in_drop() else { return false };
+            !state.closed && {
+                state.close(&mut wakers);
+                true
+            }
+        };
+        if closed {
+            tracing::trace!(target: "windtunnel::channel", "channel close ({})", self.label());
+        }
+        wake_all(wakers);
+        closed
+    }
+
+    /// Gives back a value that a cancelled receive had been handed: to the next receiver, or to the front.
+    pub(super) fn give_back(&self, value: T) {
+        let mut wakers = Wakers::new();
+        let Some(mut state) = self.state.lock_in_drop() else { return };
+        let lost = if let Some(receiver) = state.receiving.claim() {
+            wakers.push(receiver.put(value));
+            None
+        } else if state.unread {
+            Some(value)
+        } else {
+            state.buffer.push_front(value);
+            None
+        };
+        drop(state);
+        wake_all(wakers);
+        drop(lost);
+    }
+
+    pub(super) fn add_sender(&self) {
+        self.senders.add();
+    }
+
+    pub(super) fn add_receiver(&self) {
+        self.receivers.add();
+    }
+
+    pub(super) fn drop_sender(&self) {
+        if !self.senders.was_last() {
+            return;
+        }
+        let Some(mut state) = self.state.lock_in_drop() else { return };
+        let mut wakers = Wakers::new();
+        state.close(&mut wakers);
+        drop(state);
+        tracing::trace!(target: "windtunnel::channel", "last sender dropped ({})", self.label());
+        wake_all(wakers);
+    }
+
+    pub(super) fn drop_receiver(&self) {
+        if !self.receivers.was_last() {
+            return;
+        }
+        let Some(mut state) = self.state.lock_in_drop() else { return };
+        state.unread = true;
+        let mut wakers = Wakers::new();
+        state.close(&mut wakers);
+        let unread = std::mem::take(&mut state.buffer);
+        drop(state);
+        tracing::trace!(target: "windtunnel::channel", "last receiver dropped ({})", self.label());
+        wake_all(wakers);
+        drop(unread);
+    }
+}
+
+impl<T> State<T> {
+    pub(super) fn sending(&mut self) -> &mut WaitQueue<T> {
+        &mut self.sending
+    }
+
+    pub(super) fn receiving(&mut self) -> &mut WaitQueue<T> {
+        &mut self.receiving
+    }
+
+    /// Sends the value in `slot`, if that needs no waiting. Unless it was sent, the value stays in `slot`.
+    pub(super) fn send(&mut self, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
+        if self.closed {
+            return Some(Outcome::Closed);
+        }
+        let mut value = || slot.take().expect("a send has a value");
+        if let Some(receiver) = self.receiving.claim() {
+            wakers.push(receiver.put(value()));
+        } else if self.buffer.len() < self.capacity {
+            self.buffer.push_back(value());
+        } else {
+            return None;
+        }
+        Some(Outcome::Done)
+    }
+
+    /// Receives into `slot`, if a value is there or the channel is closed; a waiting sender moves up into the room.
+    pub(super) fn recv(&mut self, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
+        *slot = self.buffer.pop_front();
+        if (slot.is_none() || self.buffer.len() < self.capacity)
+            && let Some(sender) = self.sending.claim()
+        {
+            let (value, waker) = sender.take();
+            wakers.push(waker);
+            match slot {
+                Some(_) => self.buffer.push_back(value),
+                None => *slot = Some(value),
+            }
+        }
+        match slot {
+            Some(_) => Some(Outcome::Done),
+            None => self.closed.then_some(Outcome::Closed),
+        }
+    }
+
+    /// Whether a send could go on at once, were nobody faster.
+    pub(super) fn can_send(&self) -> bool {
+        self.closed || self.buffer.len() < self.capacity || !self.receiving.is_empty()
+    }
+
+    /// Whether a receive could go on at once, were nobody faster.
+    pub(super) fn can_recv(&self) -> bool {
+        self.closed || !self.buffer.is_empty() || !self.sending.is_empty()
+    }
+
+    fn close(&mut self, wakers: &mut Wakers) {
+        self.closed = true;
+        self.receiving.close(wakers);
+        self.sending.close(wakers);
+    }
+}

@@ -1,0 +1,91 @@
+//! What a run of a simulation keeps: the generator of its choices, and its slow links.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Engine, Run, generator};
+use crate::backend::Kind;
+use crate::task::{self, Entry, JoinHandle};
+
+/// The stream of the seed from which `select!` and the like draw.
+const CHOICE_STREAM: u64 = 2;
+
+/// The stream of the seed from which a driver draws its faults.
+pub const FAULT_STREAM: u64 = 3;
+
+/// See the module.
+pub(crate) struct Sim {
+    choices: Mutex<ChaCha8Rng>,
+    link_delays: Mutex<BTreeMap<(IpAddr, IpAddr), Duration>>,
+    /// Woken when a task has panicked.
+    driver: Mutex<Option<Waker>>,
+}
+
+impl Sim {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            choices: Mutex::new(generator(seed, CHOICE_STREAM)),
+            link_delays: Mutex::default(),
+            driver: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn choices(&self) -> MutexGuard<'_, ChaCha8Rng> {
+        self.choices.lock()
+    }
+
+    /// A task has panicked: the driver ends the run.
+    pub(crate) fn wake_driver(&self) {
+        if let Some(waker) = self.driver.lock().take() {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn link_delay(&self, link: (IpAddr, IpAddr)) -> Option<Duration> {
+        self.link_delays.lock().get(&link).copied()
+    }
+}
+
+impl Run {
+    /// The run of one seed.
+    pub fn simulation(seed: u64) -> Self {
+        Self::new(Kind::Madsim, Engine::new(seed))
+    }
+
+    /// A task for the driver to start by the means of its runtime, registered under `name` on `node`, and the handle that
+    /// joins it. Called inside the run.
+    #[track_caller]
+    pub fn task<F>(name: &str, node: &str, future: F) -> (impl Future<Output = ()> + use<F>, JoinHandle<F::Output>)
+    where
+        F: Future,
+    {
+        let entry = Entry::register(Some(name.into()), Some(Arc::from(node)), Location::caller());
+        task::pair(entry, future)
+    }
+
+    /// Completes when a task of a simulation has panicked; the panic is in [`stopped`](Self::stopped).
+    pub fn failed(&self) -> impl Future<Output = ()> + '_ {
+        std::future::poll_fn(|cx| {
+            let engine = self.0.engine();
+            *engine.sim.driver.lock() = Some(cx.waker().clone());
+            if engine.stop.lock().is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    /// Sets the extra latency of what `from` sends to `to`; `None` takes it away.
+    pub fn set_link_delay(&self, from: IpAddr, to: IpAddr, delay: Option<Duration>) {
+        let mut delays = self.0.engine().sim.link_delays.lock();
+        match delay {
+            Some(delay) => delays.insert((from, to), delay),
+            None => delays.remove(&(from, to)),
+        };
+    }
+}

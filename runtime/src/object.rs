@@ -1,0 +1,47 @@
+//! What every primitive carries: the run it belongs to, and the name it has in reports.
+
+use std::fmt;
+
+use crate::run::{self, Tag};
+
+/// A primitive's number in its run and, if it was given one, its name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Label {
+    pub(crate) id: u64,
+    name: Option<&'static str>,
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "#{}", self.id),
+        }
+    }
+}
+
+/// The identity of a primitive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Object {
+    tag: Tag,
+    label: Label,
+}
+
+impl Object {
+    pub(crate) fn new(name: Option<&'static str>) -> Self {
+        run::with(|run| Self { tag: run.tag(), label: Label { id: run.next_object(), name } })
+    }
+
+    /// # Panics
+    /// If the object was created in another run than the current one.
+    #[inline]
+    pub(crate) fn check(&self) -> Label {
+        self.tag.check(&self.label);
+        self.label
+    }
+
+    /// The label, without the check: for `Drop` and for lock order.
+    pub(crate) fn label(&self) -> Label {
+        self.label
+    }
+}

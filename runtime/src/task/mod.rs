@@ -1,0 +1,86 @@
+//! Tasks: spawning, joining, and knowing where each one is.
+
+mod dump;
+mod entry;
+mod join;
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pub use dump::{Dump, Group, TaskState, dump};
+pub use join::{JoinError, JoinHandle};
+
+#[cfg(feature = "model")]
+pub(crate) use dump::MAIN;
+#[cfg(any(feature = "sim", feature = "model"))]
+pub(crate) use dump::{place, tasks};
+pub(crate) use entry::{Entry, Op, Registry, Wait, blocked, blocked_in_select, current, replace_current};
+#[cfg(any(feature = "sim", feature = "model"))]
+pub(crate) use join::pair;
+
+use crate::backend;
+
+/// Starts a task on the current runtime.
+///
+/// The task runs until its future ends, whether or not the handle is kept: dropping the [`JoinHandle`] detaches it. Its
+/// spawn site is noted for [`dump`] and for reports; use [`spawn_named`] to give it a name as well.
+///
+/// # Panics
+/// Outside a runtime. In a model, beyond the limit on tasks, the check ends with a report that says so.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    start(None, future)
+}
+
+/// [`spawn`], with a name that reports, traces and [`dump`] show.
+#[track_caller]
+pub fn spawn_named<F>(name: impl Into<String>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    start(Some(name.into()), future)
+}
+
+#[track_caller]
+fn start<F>(name: Option<String>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let parent = current();
+    let node = parent.as_ref().and_then(|parent| parent.node.clone());
+    let entry = Entry::register(name, node, Location::caller());
+    tracing::trace!(target: "windtunnel::task", "spawns {entry}");
+    let (task, handle) = join::pair(entry.clone(), future);
+    backend::spawn(&entry, task);
+    handle
+}
+
+/// Lets other tasks run. Completes when this task is scheduled again.
+///
+/// In a model it is a point at which every other task may run first.
+pub async fn yield_now() {
+    struct Yield(bool);
+
+    impl Future for Yield {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(());
+            }
+            blocked(Op::Yield, None, Location::caller());
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    Yield(false).await;
+}

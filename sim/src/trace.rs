@@ -1,0 +1,85 @@
+//! The trace of a run: every line hashed, and kept if asked for.
+
+use std::fmt::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use windtunnel::engine::{Sink, current_task, now};
+
+/// What a run said. Shared between the run's thread and its driver.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    hash: Fnv,
+    /// The low half of the hash after each line: two runs differ first where these do.
+    prefixes: Vec<u32>,
+    lines: Option<Vec<String>>,
+    closed: bool,
+}
+
+/// Lines whose prefix hashes are kept: 64 MiB of them.
+const MOST_PREFIXES: usize = 16 << 20;
+
+impl Trace {
+    pub(crate) fn new(keep_lines: bool) -> Self {
+        Self(Arc::new(Mutex::new(Inner { lines: keep_lines.then(Vec::new), ..Inner::default() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no more lines: the run is over, what follows is its cleaning up.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    pub(crate) fn finish(&self) -> (u64, Vec<u32>, Vec<String>) {
+        let mut inner = self.lock();
+        let lines = inner.lines.take().unwrap_or_default();
+        (inner.hash.0, std::mem::take(&mut inner.prefixes), lines)
+    }
+}
+
+impl Sink for Trace {
+    fn line(&mut self, text: &dyn fmt::Display) {
+        let mut inner = self.lock();
+        if inner.closed {
+            return;
+        }
+        let time = now();
+        let (node, task) = current_task().unwrap_or_else(|| (None, "simulator".into()));
+        let node = node.as_deref().unwrap_or("-");
+        let Inner { hash, prefixes, lines, .. } = &mut *inner;
+        let line = format_args!("{:>14.9} {node} {task}: {text}", time.as_secs_f64()).to_string();
+        hash.write_str(&line).expect("a hash takes anything");
+        hash.write_char('\n').expect("a hash takes anything");
+        if prefixes.len() < MOST_PREFIXES {
+            #[expect(clippy::cast_possible_truncation, reason = "the low half")]
+            prefixes.push(hash.0 as u32);
+        }
+        if let Some(lines) = lines {
+            lines.push(line);
+        }
+    }
+}
+
+/// 64-bit FNV-1a (Fowler, Noll, Vo): the same on every machine and version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fnv(pub(crate) u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Write for Fnv {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Ok(())
+    }
+}

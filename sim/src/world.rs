@@ -1,0 +1,248 @@
+//! The simulated cluster: nodes with names and addresses, links between them, and what can go wrong.
+
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use madsim::net::NetSim;
+use madsim::runtime::Handle;
+use madsim::task::NodeId;
+use rand_chacha::ChaCha8Rng;
+use windtunnel::engine::{FAULT_STREAM, Run, generator, now};
+use windtunnel::task::JoinHandle;
+
+use crate::outcome::FaultRecord;
+
+/// The simulated cluster, as the body of a scenario sees it. Clones are the same cluster.
+///
+/// The body itself runs on a node called `main`, where it can listen and connect as on any other.
+#[derive(Clone)]
+pub struct Sim {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    run: Run,
+    seed: u64,
+    madsim: Handle,
+    main: Node,
+    cluster: Mutex<Cluster>,
+}
+
+#[derive(Default)]
+struct Cluster {
+    nodes: Vec<Node>,
+    faults: Vec<FaultRecord>,
+}
+
+/// A node of the cluster. Clones are the same node.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<NodeInner>,
+}
+
+struct NodeInner {
+    id: NodeId,
+    name: String,
+    ip: IpAddr,
+    service: Option<Service>,
+}
+
+/// Starts a node's service.
+type Service = Box<dyn Fn(Node) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sim(seed {})", self.shared.seed)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({} {})", self.inner.name, self.inner.ip)
+    }
+}
+
+impl Node {
+    /// The node's name, as in reports.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The node's address.
+    pub fn ip(&self) -> IpAddr {
+        self.inner.ip
+    }
+
+    /// A socket address on this node.
+    pub fn addr(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.inner.ip, port)
+    }
+}
+
+impl Sim {
+    pub(crate) fn new(run: Run, seed: u64, madsim: &Handle) -> Self {
+        let main = create(madsim, "main", 0, None);
+        let cluster = Mutex::new(Cluster { nodes: vec![main.clone()], faults: Vec::new() });
+        Self { shared: Arc::new(Shared { run, seed, madsim: madsim.clone(), main, cluster }) }
+    }
+
+    fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.shared.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The seed of this run.
+    pub fn seed(&self) -> u64 {
+        self.shared.seed
+    }
+
+    /// The node that the body runs on.
+    pub fn main(&self) -> &Node {
+        &self.shared.main
+    }
+
+    /// The generator from which a scenario draws its faults. It begins anew with each call, so keep it; drawing from it
+    /// moves neither the workload's generator nor the network's.
+    pub fn fault_rng(&self) -> ChaCha8Rng {
+        generator(self.shared.seed, FAULT_STREAM)
+    }
+
+    /// A node with an address of its own that runs `service`, from its start and again after each restart.
+    ///
+    /// # Panics
+    /// Beyond 250 nodes.
+    pub fn node<F>(&self, name: impl Into<String>, service: impl Fn(Node) -> F + Send + Sync + 'static) -> Node
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let service: Service = Box::new(move |node| Box::pin(service(node)));
+        let count = self.cluster().nodes.len();
+        let node = create(&self.shared.madsim, &name.into(), count, Some(service));
+        self.cluster().nodes.push(node.clone());
+        self.start(&node);
+        node
+    }
+
+    /// `count` nodes called `{name}1`, `{name}2` and so on, all of which run `service`.
+    pub fn nodes<F>(
+        &self,
+        name: &str,
+        count: usize,
+        service: impl Fn(Node) -> F + Send + Sync + Clone + 'static,
+    ) -> Vec<Node>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        (1..=count).map(|number| self.node(format!("{name}{number}"), service.clone())).collect()
+    }
+
+    /// Starts a task on `node`; it ends with the node, if that is killed first.
+    #[track_caller]
+    pub fn spawn_on<F>(&self, node: &Node, name: &str, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (task, handle) = Run::task(name, node.name(), future);
+        let spawner = self.shared.madsim.get_node(node.inner.id).expect("nodes are never removed");
+        drop(spawner.spawn(task));
+        handle
+    }
+
+    pub(crate) fn spawn_on_main(&self, body: crate::Body) -> JoinHandle<()> {
+        self.spawn_on(self.main(), "main", body)
+    }
+
+    fn start(&self, node: &Node) {
+        if let Some(service) = &node.inner.service {
+            drop(self.spawn_on(node, node.name(), service(node.clone())));
+        }
+    }
+
+    /// Cuts every link between a node of `one` and a node of `other`, both ways, until [`heal`](Self::heal).
+    pub fn partition(&self, one: &[&Node], other: &[&Node]) {
+        let names = |nodes: &[&Node]| nodes.iter().map(|node| node.name()).collect::<Vec<_>>().join(", ");
+        self.record(format!("partition {{{}}} | {{{}}}", names(one), names(other)));
+        for a in one {
+            for b in other {
+                NetSim::current().clog_link(a.inner.id, b.inner.id);
+                NetSim::current().clog_link(b.inner.id, a.inner.id);
+            }
+        }
+    }
+
+    /// Mends every cut link.
+    pub fn heal(&self) {
+        self.record("heal".into());
+        let nodes = self.cluster().nodes.clone();
+        for a in &nodes {
+            for b in &nodes {
+                NetSim::current().unclog_link(a.inner.id, b.inner.id);
+            }
+        }
+    }
+
+    /// Adds `delay` to whatever goes from `from` to `to`, this way only; zero takes it away.
+    pub fn slow_link(&self, from: &Node, to: &Node, delay: Duration) {
+        self.record(format!("slow link {} to {} by {delay:?}", from.name(), to.name()));
+        self.shared.run.set_link_delay(from.ip(), to.ip(), (!delay.is_zero()).then_some(delay));
+    }
+
+    /// Kills `node`: its tasks are dropped where they stand and its connections are lost.
+    ///
+    /// # Panics
+    /// For the main node.
+    pub fn kill(&self, node: &Node) {
+        assert!(node.inner.id != self.main().inner.id, "the main node runs the scenario and cannot be killed");
+        self.record(format!("kill {}", node.name()));
+        self.shared.madsim.kill(node.inner.id);
+    }
+
+    /// Starts `node` again, after a kill of what is left of it: its old tasks are gone before the new ones run.
+    pub async fn restart(&self, node: &Node) {
+        self.kill(node);
+        self.dropped(|task_node| task_node == Some(node.name())).await;
+        self.record(format!("restart {}", node.name()));
+        self.shared.madsim.restart(node.inner.id);
+        self.start(node);
+    }
+
+    /// Waits until the tasks of the nodes that `which` names are dropped.
+    async fn dropped(&self, which: impl Fn(Option<&str>) -> bool) {
+        while self.shared.run.tasks().iter().any(|task| which(task.node.as_deref())) {
+            madsim::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Kills every node and waits until their tasks are dropped.
+    pub(crate) async fn drain(&self) {
+        let nodes = self.cluster().nodes.clone();
+        for node in &nodes {
+            self.shared.madsim.kill(node.inner.id);
+        }
+        // Enough turns for every task to be dropped; what a destructor has spawned goes in the next.
+        for _ in 0..10 {
+            madsim::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn record(&self, what: String) {
+        tracing::debug!(target: "windtunnel::fault", "fault: {what}");
+        self.cluster().faults.push(FaultRecord { at: now(), what });
+    }
+
+    pub(crate) fn fault_records(&self) -> Vec<FaultRecord> {
+        self.cluster().faults.clone()
+    }
+}
+
+/// The node numbered `number`, at 10.0.0.(number + 1).
+fn create(madsim: &Handle, name: &str, number: usize, service: Option<Service>) -> Node {
+    let last = u8::try_from(number + 1).ok().filter(|last| *last <= 251).expect("a simulation has at most 250 nodes");
+    let ip = IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
+    let node = madsim.create_node().name(name).ip(ip).build();
+    Node { inner: Arc::new(NodeInner { id: node.id(), name: name.into(), ip, service }) }
+}

@@ -1,0 +1,90 @@
+//! Known bugs of the talks' own programs: each beside its mended twin, with the checker that must find it and what it must
+//! say. A different failure does not count as found.
+
+mod client;
+mod scheduler;
+
+use windtunnel_model::{Body, Builder, FailureKind, Report};
+
+/// One known bug.
+#[derive(Debug)]
+pub struct Bug {
+    /// Its id in the census.
+    pub id: &'static str,
+    /// Where the program stands: talk and line.
+    pub source: &'static str,
+    /// What goes wrong, for a reader who does not know the code.
+    pub summary: &'static str,
+    /// The limits of the check.
+    pub builder: fn() -> Builder,
+    /// The program as printed, as close as Rust allows.
+    pub buggy: fn() -> Body,
+    /// The program, mended.
+    pub mended: fn() -> Body,
+    /// The failure that must be found.
+    pub expected: Expected,
+}
+
+/// A failure, and the tasks that must be seen in it.
+#[derive(Debug)]
+pub struct Expected {
+    /// [`FailureKind::word`].
+    pub word: &'static str,
+    /// Beginnings of task names, and the operation each must be in.
+    pub tasks: &'static [(&'static str, &'static str)],
+    /// What a panic must say; empty for other failures.
+    pub message: &'static str,
+}
+
+/// What became of a bug.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The report on the program as printed.
+    pub buggy: Report,
+    /// The report on the mended program.
+    pub mended: Report,
+    /// Why the bug does not count as found; `None` if it does.
+    pub missed: Option<String>,
+}
+
+/// Every known bug, in the order of the census.
+pub const BUGS: [&Bug; 5] = [
+    &scheduler::WORK_DONE_DEADLOCK,
+    &scheduler::ACCEPT_LEAK,
+    &scheduler::CLOSE_BEFORE_REQUEUE,
+    &scheduler::CLOSED_SERVERS_SPIN,
+    &client::DONE_CAPACITY_1_LEAK,
+];
+
+impl Bug {
+    /// Runs the checker on both programs.
+    pub fn check(&self) -> Verdict {
+        let buggy = (self.builder)().check(self.id, self.buggy);
+        let mended = (self.builder)().check(&format!("{}-mended", self.id), self.mended);
+        let missed = self.expected.missing(&buggy).or_else(|| {
+            mended.failure.as_ref().map(|failure| format!("the mended program fails: {}", failure.kind.word()))
+        });
+        Verdict { buggy, mended, missed }
+    }
+}
+
+impl Expected {
+    /// What the report lacks.
+    fn missing(&self, report: &Report) -> Option<String> {
+        let Some(failure) = &report.failure else {
+            return Some(format!("expected {}, found nothing in {} executions", self.word, report.executions));
+        };
+        if failure.kind.word() != self.word {
+            return Some(format!("expected {}, found {}", self.word, failure.kind.word()));
+        }
+        if let FailureKind::Panic { message, .. } = &failure.kind
+            && !message.contains(self.message)
+        {
+            return Some(format!("expected a panic with `{}`, found `{message}`", self.message));
+        }
+        let absent = self.tasks.iter().find(|(name, wait)| {
+            !failure.tasks.iter().any(|task| task.label().starts_with(name) && task.wait == *wait)
+        });
+        absent.map(|(name, wait)| format!("expected task `{name}` in `{wait}`"))
+    }
+}

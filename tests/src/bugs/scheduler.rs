@@ -1,0 +1,198 @@
+//! Bugs of the work scheduler (talk 002, pattern 2), on channels with Go's rules.
+
+use windtunnel::go::{self, Channel};
+use windtunnel::select;
+use windtunnel::task::spawn_named;
+use windtunnel_model::Builder;
+
+use super::{Bug, Expected};
+
+type Server = &'static str;
+
+/// A channel that holds `servers` and stays open, as a registrar would leave it.
+fn registered(servers: &[Server]) -> Channel<Server> {
+    let channel = go::named("servers", servers.len());
+    for server in servers {
+        channel.try_send(*server).expect("there is room for each");
+    }
+    channel
+}
+
+/// `for task := range work { call(srv, task); done <- true }`
+async fn run_tasks(_server: Server, work: Channel<usize>, done: Channel<bool>) {
+    while work.recv().await.is_some() {
+        done.send(true).await.expect("send on closed channel");
+    }
+}
+
+/// `for srv := range servers { go runTasks(srv) }`
+fn accept_for_ever(servers: Channel<Server>, work: &Channel<usize>, done: &Channel<bool>) {
+    let (work, done) = (work.clone(), done.clone());
+    spawn_named("accept", async move {
+        while let Some(server) = servers.recv().await {
+            spawn_named(format!("run {server}"), run_tasks(server, work.clone(), done.clone()));
+        }
+    });
+}
+
+/// The same with a reason to exit.
+fn accept_until(exit: &Channel<()>, servers: Channel<Server>, work: &Channel<usize>, done: &Channel<bool>) {
+    let (exit, work, done) = (exit.clone(), work.clone(), done.clone());
+    spawn_named("accept", async move {
+        let mut servers = Some(servers);
+        loop {
+            select! {
+                server = servers.as_ref().map(Channel::recv) => match server {
+                    Some(server) => {
+                        spawn_named(format!("run {server}"), run_tasks(server, work.clone(), done.clone()));
+                    }
+                    None => servers = None,
+                },
+                _ = exit.recv() => return,
+            }
+        }
+    });
+}
+
+async fn send_all(work: &Channel<usize>, tasks: usize) {
+    for task in 0..tasks {
+        work.send(task).await.expect("send on closed channel");
+    }
+}
+
+async fn receive_all(done: &Channel<bool>, tasks: usize) {
+    for _ in 0..tasks {
+        done.recv().await.expect("done is never closed");
+    }
+}
+
+/// The step with a buffered `work` and an exit: what all four bugs are mended to.
+async fn mended(servers: Channel<Server>, tasks: usize) {
+    let (work, done, exit) = (go::named("work", tasks), go::named("done", 0), go::named("exit", 0));
+    accept_until(&exit, servers, &work, &done);
+    send_all(&work, tasks).await;
+    receive_all(&done, tasks).await;
+    work.close().expect("closed once");
+    exit.close().expect("closed once");
+}
+
+pub(super) static WORK_DONE_DEADLOCK: Bug = Bug {
+    id: "sched-work-done-deadlock",
+    source: "002:1849-1856",
+    summary: "With more tasks than servers, main waits to hand out a task while every server waits to report one.",
+    builder: Builder::new,
+    buggy: || {
+        Box::pin(async {
+            let (work, done) = (go::named("work", 0), go::named("done", 0));
+            accept_for_ever(registered(&["a"]), &work, &done);
+            send_all(&work, 2).await;
+            work.close().expect("closed once");
+            receive_all(&done, 2).await;
+        })
+    },
+    mended: || Box::pin(mended(registered(&["a"]), 2)),
+    expected: Expected {
+        word: "DEADLOCK",
+        tasks: &[
+            ("main", "channel send (work)"),
+            ("run a", "channel send (done)"),
+            ("accept", "channel recv (servers)"),
+        ],
+        message: "",
+    },
+};
+
+pub(super) static ACCEPT_LEAK: Bug = Bug {
+    id: "sched-accept-leak",
+    source: "002:2088-2115",
+    summary: "The task that accepts servers waits for the next one for ever, after all work is done.",
+    builder: Builder::new,
+    buggy: || {
+        Box::pin(async {
+            let (work, done) = (go::named("work", 1), go::named("done", 0));
+            accept_for_ever(registered(&["a"]), &work, &done);
+            send_all(&work, 1).await;
+            work.close().expect("closed once");
+            receive_all(&done, 1).await;
+        })
+    },
+    mended: || Box::pin(mended(registered(&["a"]), 1)),
+    expected: Expected { word: "LEAK", tasks: &[("accept", "channel recv (servers)")], message: "" },
+};
+
+/// `if call(srv, task) { done <- true } else { work <- task }`, where the first call fails.
+async fn requeueing(work: Channel<(usize, u32)>, done: Channel<bool>) {
+    while let Some((task, attempt)) = work.recv().await {
+        if attempt == 0 {
+            work.send((task, attempt + 1)).await.expect("send on closed channel");
+        } else {
+            done.send(true).await.expect("done is never closed");
+        }
+    }
+}
+
+async fn with_requeueing(close_before_counting: bool) {
+    let (work, done) = (go::named("work", 1), go::named("done", 0));
+    spawn_named("run a", requeueing(work.clone(), done.clone()));
+    work.send((0, 0)).await.expect("send on closed channel");
+    if close_before_counting {
+        work.close().expect("closed once");
+    }
+    done.recv().await.expect("done is never closed");
+    if !close_before_counting {
+        work.close().expect("closed once");
+    }
+}
+
+pub(super) static CLOSE_BEFORE_REQUEUE: Bug = Bug {
+    id: "sched-close-before-requeue",
+    source: "002:2121-2250",
+    summary: "Main closes the queue of tasks while a failed one is still to be put back: send on a closed channel.",
+    builder: Builder::new,
+    buggy: || Box::pin(with_requeueing(true)),
+    mended: || Box::pin(with_requeueing(false)),
+    expected: Expected { word: "PANIC", tasks: &[("run a", "running")], message: "send on closed channel" },
+};
+
+pub(super) static CLOSED_SERVERS_SPIN: Bug = Bug {
+    id: "sched-closed-servers-spin",
+    source: "002:2336",
+    summary: "A closed stream of servers is always ready: the accept loop starts a task for server \"\" again and again.",
+    builder: Builder::new,
+    buggy: || {
+        Box::pin(async {
+            let servers = registered(&[]);
+            servers.close().expect("closed once");
+            let (work, done, exit) = (go::named("work", 1), go::named("done", 0), go::named("exit", 0));
+            let (accepted, reported, end) = (work.clone(), done.clone(), exit.clone());
+            spawn_named("accept", async move {
+                loop {
+                    select! {
+                        server = servers.recv() => {
+                            // Go's receive from a closed channel: the zero value, at once.
+                            let server = server.unwrap_or_default();
+                            spawn_named(format!("run {server:?}"), run_tasks(server, accepted.clone(), reported.clone()));
+                        }
+                        _ = end.recv() => return,
+                    }
+                }
+            });
+            send_all(&work, 1).await;
+            receive_all(&done, 1).await;
+            work.close().expect("closed once");
+            exit.send(()).await.expect("exit is never closed");
+        })
+    },
+    mended: || {
+        Box::pin(async {
+            let servers = registered(&["a"]);
+            servers.close().expect("closed once");
+            mended(servers, 1).await;
+        })
+    },
+    expected: Expected {
+        word: "TOO MANY TASKS",
+        tasks: &[("run \"\"", "running"), ("accept", "running")],
+        message: "",
+    },
+};

@@ -1,0 +1,3 @@
+//! A model of every pattern: small sizes, every interleaving.
+
+pub mod scheduler;

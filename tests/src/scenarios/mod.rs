@@ -1,0 +1,3 @@
+//! Simulated clusters under faults.
+
+pub mod scheduler;

@@ -1,0 +1,145 @@
+//! The work scheduler on a simulated cluster.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand::Rng;
+use windtunnel::channel::{self, Receiver};
+use windtunnel::net::TcpListener;
+use windtunnel::{task, time};
+use windtunnel_patterns::scheduler::{Options, ScheduleError, schedule};
+use windtunnel_sim::{Node, Sim};
+
+use crate::worker;
+
+const PORT: u16 = 700;
+const TASKS: usize = 12;
+
+/// How often each task was run, over all servers.
+type Runs = Arc<Mutex<Vec<u32>>>;
+
+/// Counts the runs of each task; a task runs in the server's memory, so a run that was counted has happened.
+fn counting(runs: &Runs) -> worker::Run {
+    let runs = Arc::clone(runs);
+    Arc::new(move |task| {
+        runs.lock().unwrap_or_else(PoisonError::into_inner)[task] += 1;
+        true
+    })
+}
+
+fn servers(sim: &Sim, count: usize, runs: &Runs) -> Vec<Node> {
+    let run = counting(runs);
+    sim.nodes("server", count, move |node| {
+        let run = Arc::clone(&run);
+        async move {
+            let listener = TcpListener::bind(node.addr(PORT)).await.expect("the port is free on a new node");
+            worker::serve(listener, run).await;
+        }
+    })
+}
+
+/// A stream that gives the addresses of `nodes` and ends.
+fn addresses(nodes: &[Node]) -> Receiver<SocketAddr> {
+    let (sender, receiver) = channel::named("servers", nodes.len());
+    for node in nodes {
+        sender.try_send(node.addr(PORT)).expect("there is room for each");
+    }
+    receiver
+}
+
+/// Many attempts and short deadlines: faults last seconds.
+fn options() -> Options {
+    Options { attempts: 100, deadline: time::millis(500), backoff: time::millis(50), backoff_max: time::secs(1) }
+}
+
+fn assert_each_ran(runs: &Runs) {
+    let runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+    for (task, runs) in runs.iter().enumerate() {
+        assert!(*runs > 0, "task {task} never ran");
+    }
+}
+
+/// Without faults, each task runs exactly once, and nothing of the scheduler is left.
+#[windtunnel_sim::test(seeds = 256)]
+pub async fn every_task_runs_once_without_faults(sim: Sim) {
+    let runs = Runs::new(Mutex::new(vec![0; TASKS]));
+    let nodes = servers(&sim, 3, &runs);
+    time::sleep(time::secs(1)).await;
+    schedule(addresses(&nodes), TASKS, options(), worker::call).await.expect("no faults");
+    assert_eq!(*runs.lock().unwrap_or_else(PoisonError::into_inner), vec![1; TASKS], "each task runs once");
+    time::sleep(time::secs(1)).await;
+    let workers = task::dump().groups.into_iter().flat_map(|group| group.tasks);
+    let left: Vec<_> = workers.filter(|task| task.label().starts_with("worker")).collect();
+    assert!(left.is_empty(), "workers are left: {left:?}");
+}
+
+/// Servers are partitioned, killed, restarted and slow for ten seconds; then every task is done all the same.
+#[windtunnel_sim::test(seeds = 256)]
+pub async fn every_task_runs_despite_faults(sim: Sim) {
+    let runs = Runs::new(Mutex::new(vec![0; TASKS]));
+    let nodes = servers(&sim, 3, &runs);
+    let faults = task::spawn_named("faults", trouble(sim.clone(), nodes.clone()));
+    let scheduled = schedule(addresses(&nodes), TASKS, options(), worker::call);
+    let result = time::timeout(time::secs(60), scheduled).await.expect("done within 30 s of the last fault");
+    result.expect("the faults end before the attempts do");
+    assert_each_ran(&runs);
+    faults.await.expect("the faults end");
+}
+
+/// One fault a second, and the end of all of them after ten.
+async fn trouble(sim: Sim, nodes: Vec<Node>) {
+    let mut rng = sim.fault_rng();
+    for _ in 0..10 {
+        let node = &nodes[rng.random_range(0..nodes.len())];
+        match rng.random_range(0..4) {
+            0 => sim.partition(&[node], &[sim.main()]),
+            1 => sim.heal(),
+            2 => sim.restart(node).await,
+            _ => sim.slow_link(node, sim.main(), time::millis(rng.random_range(0..600))),
+        }
+        time::sleep(time::secs(1)).await;
+    }
+    sim.heal();
+    for node in &nodes {
+        sim.slow_link(node, sim.main(), time::secs(0));
+    }
+}
+
+/// A server that is down for good takes no task with it: the others do them all.
+#[windtunnel_sim::test(seeds = 256)]
+pub async fn a_dead_server_is_done_without(sim: Sim) {
+    let runs = Runs::new(Mutex::new(vec![0; TASKS]));
+    let nodes = servers(&sim, 3, &runs);
+    sim.kill(&nodes[0]);
+    schedule(addresses(&nodes), TASKS, options(), worker::call).await.expect("two servers are up");
+    assert_each_ran(&runs);
+}
+
+/// With every server dead, each task is given up after its attempts.
+#[windtunnel_sim::test(seeds = 256)]
+pub async fn dead_servers_end_in_an_error(sim: Sim) {
+    let runs = Runs::new(Mutex::new(vec![0; TASKS]));
+    let nodes = servers(&sim, 2, &runs);
+    for node in &nodes {
+        sim.kill(node);
+    }
+    let options = Options { attempts: 3, ..options() };
+    match schedule(addresses(&nodes), TASKS, options, worker::call).await {
+        Err(ScheduleError::GaveUp(tasks)) => assert_eq!(tasks.len(), TASKS, "each task is given up"),
+        other => panic!("expected every task to be given up, got {other:?}"),
+    }
+}
+
+/// A scheduler that is dropped half-way leaves no worker behind.
+#[windtunnel_sim::test(seeds = 256)]
+pub async fn a_dropped_scheduler_leaves_no_task(sim: Sim) {
+    let runs = Runs::new(Mutex::new(vec![0; TASKS]));
+    let nodes = servers(&sim, 3, &runs);
+    let scheduled = schedule(addresses(&nodes), TASKS, options(), worker::call);
+    let limit = time::millis(rand::Rng::random_range(&mut windtunnel::rand::rng(), 1..80));
+    let _ = time::timeout(limit, scheduled).await;
+    // A call ends at its deadline, and a rest within two seconds.
+    time::sleep(time::secs(3)).await;
+    let tasks = task::dump();
+    assert!(!tasks.to_string().contains("scheduler.rs"), "the scheduler left tasks behind:\n{tasks}");
+}
