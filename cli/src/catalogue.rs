@@ -1,7 +1,7 @@
 //! What there is to run, by name.
 
 use thiserror::Error;
-use windtunnel_model::{Model, ScheduleError};
+use windtunnel_model::{Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::Scenario;
 use windtunnel_suite::bugs::{BUGS, Bug};
 
@@ -45,11 +45,15 @@ pub(crate) fn bugs(ids: &[String]) -> Result<Vec<&'static Bug>, UsageError> {
 }
 
 pub(crate) fn scenario(name: &str) -> Result<&'static Scenario, UsageError> {
-    Ok(find("scenario", name, &windtunnel_sim::scenarios(), |it| it.name())?)
+    find("scenario", name, &windtunnel_sim::scenarios(), |it| it.name()).copied()
 }
 
-pub(crate) fn model(name: &str) -> Result<&'static Model, UsageError> {
-    Ok(find("model", name, &windtunnel_model::models(), |it| it.name())?)
+/// Runs one execution of a model, or of a known bug, again.
+pub(crate) fn replay(name: &str, schedule: &Schedule) -> Result<Report, UsageError> {
+    if let Some(bug) = BUGS.iter().find(|bug| bug.id == name) {
+        return Ok(bug.replay(schedule)?);
+    }
+    Ok(find("model", name, &windtunnel_model::models(), |it| it.name())?.replay(schedule)?)
 }
 
 /// The named ones; all if none is named.

@@ -81,7 +81,7 @@ impl Job {
         match self {
             Self::Scenario(scenario, sweep) => Row::of_sweep(&sweep.run(scenario, &STOP, tick)),
             Self::Model(model) => {
-                let row = Row::of_model(&(model.builder)().stop_when(&STOP).check(&model.name(), model.body));
+                let row = Row::of_model(&model.check_with((model.builder)().stop_when(&STOP)));
                 tick();
                 row
             }

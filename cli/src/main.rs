@@ -60,7 +60,7 @@ fn run(cli: Cli) -> Result<bool, UsageError> {
         Command::Model { names, engine: _, schedule: None } => Ok(output.run_all(&Job::models(&names)?)),
         Command::Model { names, engine: _, schedule: Some(schedule) } => {
             let [name] = &names[..] else { return Err(UsageError::OneModel) };
-            output.replay_model(catalogue::model(name)?, &schedule.parse()?).map_err(UsageError::from)
+            Ok(output.replay_model(&catalogue::replay(name, &schedule.parse()?)?))
         }
         Command::Bugs { ids } => Ok(output.run_all(&Job::bugs(&ids)?)),
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use windtunnel_model::{Model, Schedule, ScheduleError};
+use windtunnel_model::Report;
 use windtunnel_sim::{Failure, Scenario};
 
 use crate::STOP;
@@ -110,15 +110,14 @@ impl Output {
         failure.is_none()
     }
 
-    /// Runs one execution of a model again; whether it did not fail.
-    pub(crate) fn replay_model(&self, model: &Model, schedule: &Schedule) -> Result<bool, ScheduleError> {
-        let report = model.replay(schedule)?;
+    /// Shows an execution of a model that was run again; whether it did not fail.
+    pub(crate) fn replay_model(&self, report: &Report) -> bool {
         if self.json {
-            println!("{}", serde_json::to_string(&Row::of_model(&report)).expect("a row is plain data"));
+            println!("{}", serde_json::to_string(&Row::of_model(report)).expect("a row is plain data"));
         } else {
             println!("{report}");
         }
-        Ok(report.failure.is_none())
+        report.failure.is_none()
     }
 }
 

@@ -73,7 +73,13 @@ impl Model {
 
     /// Checks the model.
     pub fn check(&self) -> Report {
-        (self.builder)().check(&self.name(), self.body)
+        self.check_with((self.builder)())
+    }
+
+    /// Checks the model under other limits than its own.
+    pub fn check_with(&self, builder: Builder) -> Report {
+        let name = self.name();
+        builder.check(&name, self.body).replayed_by(report::replay_template(&name, self.package))
     }
 
     /// Runs one execution of the model again.
@@ -81,7 +87,9 @@ impl Model {
     /// # Errors
     /// If the schedule belongs to another model, or the model has changed so that it no longer applies.
     pub fn replay(&self, schedule: &Schedule) -> Result<Report, ScheduleError> {
-        (self.builder)().replay(&self.name(), self.body, schedule)
+        let name = self.name();
+        let report = (self.builder)().replay(&name, self.body, schedule)?;
+        Ok(report.replayed_by(report::replay_template(&name, self.package)))
     }
 }
 

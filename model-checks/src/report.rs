@@ -22,6 +22,7 @@ pub struct Report {
     /// The first execution that failed.
     pub failure: Option<Failure>,
     pub(crate) bounds: Vec<Bound>,
+    replay_template: Option<String>,
 }
 
 /// Why a search did not cover everything.
@@ -108,7 +109,14 @@ pub struct Failure {
 
 impl Report {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.into(), executions: 0, elapsed: Duration::ZERO, failure: None, bounds: Vec::new() }
+        Self {
+            name: name.into(),
+            executions: 0,
+            elapsed: Duration::ZERO,
+            failure: None,
+            bounds: Vec::new(),
+            replay_template: None,
+        }
     }
 
     pub(crate) fn add_bound(&mut self, bound: Bound) {
@@ -135,22 +143,38 @@ impl Report {
 
 static REPLAY_COMMAND: OnceLock<&str> = OnceLock::new();
 
-/// Says what a report's `replay` line begins with; a command line does so once. Without it the line is for `cargo test`.
+/// Says what the `replay` line of a registered model's report begins with; a command line does so once. Without it the line
+/// is for `cargo test`.
 pub fn set_replay_command(command: &'static str) {
     REPLAY_COMMAND.get_or_init(|| command);
 }
 
+/// The command that replays a schedule of a registered model; `{}` stands for the schedule.
+pub(crate) fn replay_template(name: &str, package: &str) -> String {
+    match REPLAY_COMMAND.get() {
+        Some(command) => format!("{command} model {name} --schedule {{}}"),
+        None => {
+            let function = name.rsplit("::").next().unwrap_or(name);
+            format!("WINDTUNNEL_SCHEDULE={{}} cargo test -p {package} {function}")
+        }
+    }
+}
+
 impl Report {
-    /// The command that replays the failure, if it can be.
+    /// Sets the command that replays the failure; `{}` in it stands for the schedule. Without one the report shows the
+    /// schedule itself, for [`Builder::replay`](crate::Builder::replay).
+    #[must_use]
+    pub fn replayed_by(mut self, template: String) -> Self {
+        self.replay_template = Some(template);
+        self
+    }
+
+    /// What replays the failure, if it can be: a command, or the schedule itself.
     pub fn replay_command(&self) -> Option<String> {
-        let schedule = self.failure.as_ref()?.schedule.as_ref()?;
-        let name = &self.name;
-        Some(match REPLAY_COMMAND.get() {
-            Some(command) => format!("{command} model {name} --schedule {schedule}"),
-            None => {
-                let function = name.rsplit("::").next().unwrap_or(name);
-                format!("WINDTUNNEL_SCHEDULE={schedule} cargo test {function}")
-            }
+        let schedule = self.failure.as_ref()?.schedule.as_ref()?.to_string();
+        Some(match &self.replay_template {
+            Some(template) => template.replace("{}", &schedule),
+            None => schedule,
         })
     }
 }
@@ -193,7 +217,7 @@ impl fmt::Display for Report {
 fn section(f: &mut fmt::Formatter<'_>, title: &str, text: &str) -> fmt::Result {
     for (i, line) in text.lines().enumerate() {
         let title = if i == 0 { title } else { "" };
-        write!(f, "\n  {title:<8} {line}")?;
+        write!(f, "\n  {title:<9} {line}")?;
     }
     Ok(())
 }

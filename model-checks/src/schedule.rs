@@ -38,8 +38,10 @@ pub enum ScheduleError {
     /// Of another model.
     #[error("the schedule belongs to another model, not to {0}: name the model it was reported for")]
     Foreign(String),
-    /// The model has changed.
-    #[error("the schedule no longer applies: {0} has changed since; check it again for a new one")]
+    /// The model has changed: it goes another way, or no longer fails.
+    #[error(
+        "the schedule no longer applies: {0} has changed since, and goes another way or no longer fails; check it again"
+    )]
     Stale(String),
 }
 

@@ -102,14 +102,13 @@ impl Search {
         report.executions = shared.executions;
         report.bounds = vec![Bound::OneExecution];
         report.elapsed = self.started.elapsed();
-        if let End::Failed(kind) = end {
-            if kind == FailureKind::Stale {
-                return Err(ScheduleError::Stale(self.name.clone()));
-            }
-            let tasks = shared.tasks();
-            let schedule = Some(schedule.clone());
-            report.failure = Some(Failure { kind, tasks, execution: 1, steps, schedule, replays: true });
-        }
+        // A schedule is that of a failure: without one, the model is no longer the same.
+        let kind = match end {
+            End::Failed(kind) if kind != FailureKind::Stale => kind,
+            _ => return Err(ScheduleError::Stale(self.name.clone())),
+        };
+        let (tasks, schedule) = (shared.tasks(), Some(schedule.clone()));
+        report.failure = Some(Failure { kind, tasks, execution: 1, steps, schedule, replays: true });
         Ok(report)
     }
 

@@ -79,13 +79,23 @@ impl Scenario {
 
     /// Runs one seed, on a fresh thread.
     pub fn run(&self, seed: u64) -> Outcome {
-        outcome::run(self.body, seed, false)
+        outcome::run(seed, false, self.body).0
     }
 
     /// [`run`](Self::run), keeping every line of the trace.
     pub fn run_traced(&self, seed: u64) -> Outcome {
-        outcome::run(self.body, seed, true)
+        outcome::run(seed, true, self.body).0
     }
+}
+
+/// Runs `body` under `seed`: what came of the run and, unless it failed, the body's result. For generated workloads; a named
+/// test over many seeds is a [`Scenario`].
+pub fn simulate<T, F>(seed: u64, body: impl FnOnce(Sim) -> F + Send + 'static) -> (Outcome, Option<T>)
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    outcome::run(seed, false, body)
 }
 
 /// An entry of the registry behind [`scenarios`].

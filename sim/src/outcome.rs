@@ -1,14 +1,16 @@
 //! One run: a fresh thread, a fresh madsim runtime, the body on a node of its own, and everything dropped at the end.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use madsim::runtime::Runtime;
 use windtunnel::engine::{Run, Stop, Stopped, now, traced};
 use windtunnel::task::TaskState;
 
-use crate::Body;
 use crate::trace::Trace;
 use crate::world::Sim;
 
@@ -72,57 +74,79 @@ pub struct Outcome {
     pub(crate) prefixes: Vec<u32>,
 }
 
-/// Runs `body` under `seed`.
-pub(crate) fn run(body: fn(Sim) -> Body, seed: u64, keep_lines: bool) -> Outcome {
+/// Runs `body` under `seed` on a fresh thread: what came of the run and, if it ended by itself, the body's result.
+pub(crate) fn run<T, F>(
+    seed: u64,
+    keep_lines: bool,
+    body: impl FnOnce(Sim) -> F + Send + 'static,
+) -> (Outcome, Option<T>)
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
     let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK_BYTES);
-    let run = move || run_here(body, seed, keep_lines);
+    let run = move || run_here(seed, keep_lines, body);
     thread.spawn(run).expect("a thread can be started").join().expect("a run catches its panics")
 }
 
-fn run_here(body: fn(Sim) -> Body, seed: u64, keep_lines: bool) -> Outcome {
+fn run_here<T, F>(seed: u64, keep_lines: bool, body: impl FnOnce(Sim) -> F) -> (Outcome, Option<T>)
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
     let started = Instant::now();
     let run = Run::simulation(seed);
     let _entered = run.enter();
     let trace = Trace::new(keep_lines);
-    let (simulated, faults) = traced(Box::new(trace.clone()), || simulate(body, seed, &run, &trace));
+    let mut end = None;
+    let faults = traced(Box::new(trace.clone()), || simulate(seed, body, &run, &trace, &mut end));
     let (hash, prefixes, lines) = trace.finish();
     let (cause, simulated, tasks) = match run.stopped() {
         Some(Stopped { stop, at, tasks }) => (Some(cause(stop)), at, tasks),
-        None => (None, simulated, Vec::new()),
+        None => (None, end.as_ref().map_or(TIME_LIMIT, |(at, _)| *at), Vec::new()),
     };
-    Outcome { seed, cause, simulated, real: started.elapsed(), faults, tasks, trace: hash, lines, prefixes }
+    let real = started.elapsed();
+    let outcome = Outcome { seed, cause, simulated, real, faults, tasks, trace: hash, lines, prefixes };
+    (outcome, end.map(|(_, result)| result))
 }
 
-/// The run proper. What stopped it is in `run`.
-fn simulate(body: fn(Sim) -> Body, seed: u64, run: &Run, trace: &Trace) -> (Duration, Vec<FaultRecord>) {
+/// The run proper. What stopped it is in `run`; when and how it ended by itself is put into `end`.
+fn simulate<T, F>(
+    seed: u64,
+    body: impl FnOnce(Sim) -> F,
+    run: &Run,
+    trace: &Trace,
+    end: &mut Option<(Duration, T)>,
+) -> Vec<FaultRecord>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
     let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
     runtime.set_time_limit(TIME_LIMIT);
     let sim = Sim::new(run.clone(), seed, runtime.handle());
-    let simulated = std::sync::Mutex::new(TIME_LIMIT);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
-            let done = sim.spawn_on_main(body(sim.clone()));
-            // Either way the body is over: it has ended, or a task has panicked.
-            first(done, run.failed()).await;
-            *simulated.lock().expect("held nowhere else") = now();
+            let done = sim.spawn_on(sim.main(), "main", body(sim.clone()));
+            *end = unless(run.failed(), done).await.and_then(Result::ok).map(|result| (now(), result));
         });
     }));
     trace.close();
     // Destructors run inside the context, so that nothing of this run is left to the next.
     let drained = catch_unwind(AssertUnwindSafe(|| runtime.block_on(sim.drain())));
+    // A panic is noted in `run`; one in a destructor, after the end, has been noted there as well.
     drop((ended, drained));
-    let simulated = *simulated.lock().expect("held nowhere else");
-    (simulated, sim.fault_records())
+    sim.fault_records()
 }
 
-/// Waits for either.
-async fn first<A>(a: impl Future<Output = A>, b: impl Future<Output = ()>) {
-    let (mut a, mut b) = (std::pin::pin!(a), std::pin::pin!(b));
-    std::future::poll_fn(|cx| {
-        let ready = a.as_mut().poll(cx).is_ready() | b.as_mut().poll(cx).is_ready();
-        if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+/// Waits for `result`, unless `failure` comes first.
+async fn unless<T>(failure: impl Future<Output = ()>, result: impl Future<Output = T>) -> Option<T> {
+    let (mut failure, mut result) = (pin!(failure), pin!(result));
+    poll_fn(|cx| match failure.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => result.as_mut().poll(cx).map(Some),
     })
-    .await;
+    .await
 }
 
 fn cause(stop: Stop) -> Cause {

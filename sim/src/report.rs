@@ -12,6 +12,8 @@ use crate::{Cause, Outcome, Scenario};
 pub struct Failure {
     /// The scenario.
     pub name: String,
+    /// The package it is in.
+    pub package: &'static str,
     /// The run that failed.
     pub outcome: Outcome,
     /// Position in the sweep, from 1, and the number of seeds in it.
@@ -51,7 +53,14 @@ impl Failure {
         outcome.cause.as_ref()?;
         let again = scenario.run_traced(outcome.seed);
         let divergence = Divergence::between(&outcome, &again);
-        Some(Self { name: scenario.name(), outcome, position: None, divergence, show_real_time: true })
+        Some(Self {
+            name: scenario.name(),
+            package: scenario.package,
+            outcome,
+            position: None,
+            divergence,
+            show_real_time: true,
+        })
     }
 
     /// The command that replays the seed.
@@ -61,7 +70,8 @@ impl Failure {
             Some(command) => format!("{command} replay {name} {seed}"),
             None => {
                 let function = name.rsplit("::").next().unwrap_or(name);
-                format!("WINDTUNNEL_SEED={seed} cargo test {function} -- --nocapture")
+                let package = &self.package;
+                format!("WINDTUNNEL_SEED={seed} cargo test -p {package} {function} -- --nocapture")
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,14 +49,20 @@ impl Sweep {
         Self { seeds, jobs, shard: (1, 1), verify: false }
     }
 
-    fn selected(&self) -> Vec<u64> {
+    /// The number of seeds.
+    fn len(&self) -> u64 {
         let (shard, of) = self.shard;
-        self.seeds.clone().filter(|seed| (seed - self.seeds.start) % of == shard - 1).collect()
+        (self.seeds.end.saturating_sub(self.seeds.start).saturating_sub(shard - 1)).div_ceil(of)
+    }
+
+    /// The seed at `position`, from 0.
+    fn seed(&self, position: u64) -> u64 {
+        self.seeds.start + (self.shard.0 - 1) + position * self.shard.1
     }
 
     /// The number of runs this sweep makes if nothing fails.
     pub fn runs(&self) -> u64 {
-        self.selected().len() as u64 * if self.verify { 2 } else { 1 }
+        self.len() * if self.verify { 2 } else { 1 }
     }
 
     /// Runs the sweep until its end, the first failure, or until `stop` is set. Calls `tick` after each run.
@@ -64,7 +70,6 @@ impl Sweep {
     /// The failure reported is the one with the lowest position, whatever the number of jobs.
     pub fn run(&self, scenario: &Scenario, stop: &AtomicBool, tick: &(dyn Fn() + Sync)) -> SweepReport {
         let started = Instant::now();
-        let seeds = self.selected();
         let mut report = SweepReport {
             name: scenario.name(),
             runs: 0,
@@ -74,48 +79,68 @@ impl Sweep {
             interrupted: false,
             elapsed: Duration::ZERO,
         };
-        let first = self.pass(scenario, &seeds, stop, tick);
-        report.runs += first.len() as u64;
         let mut hash = Fnv::default();
-        for (_, outcome) in &first {
-            write!(hash, "{:016x}", outcome.trace).expect("a hash takes anything");
+        let mut position = 0;
+        while position < self.len() && report.failure.is_none() && report.diverged.is_none() {
+            let chunk = position..self.len().min(position + CHUNK);
+            position = chunk.end;
+            self.run_chunk(scenario, chunk.collect(), stop, tick, &mut hash, &mut report);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
         }
         report.trace = hash.0;
-        if let Some((index, outcome)) = first.iter().find(|(_, outcome)| outcome.cause.is_some()) {
-            report.failure = Failure::examine(scenario, outcome.clone());
-            if let Some(failure) = &mut report.failure {
-                failure.position = Some((*index as u64 + 1, seeds.len() as u64));
-            }
-        } else if self.verify {
-            let backwards: Vec<u64> = seeds.iter().rev().copied().collect();
-            let mut second = self.pass(scenario, &backwards, stop, tick);
-            second.reverse();
-            report.runs += second.len() as u64;
-            report.diverged = diverged(scenario, &first, &second);
-        }
-        report.interrupted = stop.load(Ordering::Relaxed) && report.runs < self.runs() && report.failure.is_none();
+        let whole = report.failure.is_some() || report.diverged.is_some() || report.runs == self.runs();
+        report.interrupted = !whole;
         report.elapsed = started.elapsed();
         report
     }
 
-    /// One run of each seed, with its position, in the order of `seeds`; fewer after a failure or a stop.
+    /// Runs the seeds at `positions` once or, to verify them, a second time in the opposite order.
+    fn run_chunk(
+        &self,
+        scenario: &Scenario,
+        mut positions: Vec<u64>,
+        stop: &AtomicBool,
+        tick: &(dyn Fn() + Sync),
+        hash: &mut Fnv,
+        report: &mut SweepReport,
+    ) {
+        let first = self.pass(scenario, &positions, stop, tick);
+        report.runs += first.len() as u64;
+        for (_, outcome) in &first {
+            write!(hash, "{:016x}", outcome.trace).expect("a hash takes anything");
+        }
+        if let Some((position, outcome)) = first.iter().find(|(_, outcome)| outcome.cause.is_some()) {
+            report.failure = Failure::examine(scenario, outcome.clone());
+            if let Some(failure) = &mut report.failure {
+                failure.position = Some((position + 1, self.len()));
+            }
+        } else if self.verify {
+            positions.reverse();
+            let second = self.pass(scenario, &positions, stop, tick);
+            report.runs += second.len() as u64;
+            report.diverged = diverged(scenario, &first, &second);
+        }
+    }
+
+    /// One run of each seed, with its position, in order; fewer after a failure or a stop.
     fn pass(
         &self,
         scenario: &Scenario,
-        seeds: &[u64],
+        positions: &[u64],
         stop: &AtomicBool,
         tick: &(dyn Fn() + Sync),
-    ) -> Vec<(usize, Outcome)> {
-        let next = AtomicU64::new(0);
+    ) -> Vec<(u64, Outcome)> {
+        let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
-        let runs = Mutex::new(Vec::with_capacity(seeds.len()));
+        let runs = Mutex::new(Vec::with_capacity(positions.len()));
         let work = || {
             while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
-                let index = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
-                let Some(seed) = seeds.get(index) else { return };
-                let outcome = scenario.run(*seed);
+                let Some(position) = positions.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                let outcome = scenario.run(self.seed(*position));
                 failed.fetch_or(outcome.cause.is_some(), Ordering::Relaxed);
-                runs.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
+                runs.lock().unwrap_or_else(PoisonError::into_inner).push((*position, outcome));
                 tick();
             }
         };
@@ -125,13 +150,16 @@ impl Sweep {
             }
         });
         let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
-        runs.sort_by_key(|(index, ..)| *index);
+        runs.sort_by_key(|(position, _)| *position);
         runs
     }
 }
 
+/// Seeds whose outcomes are held at a time, so that a sweep of any length takes bounded memory.
+const CHUNK: u64 = 512;
+
 /// The lowest seed whose runs differ. A third run, recorded, shows what happens at that event.
-fn diverged(scenario: &Scenario, first: &[(usize, Outcome)], second: &[(usize, Outcome)]) -> Option<(u64, Divergence)> {
+fn diverged(scenario: &Scenario, first: &[(u64, Outcome)], second: &[(u64, Outcome)]) -> Option<(u64, Divergence)> {
     for (_, first) in first {
         let Some((_, second)) = second.iter().find(|(_, second)| second.seed == first.seed) else { continue };
         if first.trace != second.trace {

@@ -152,10 +152,6 @@ impl Sim {
         handle
     }
 
-    pub(crate) fn spawn_on_main(&self, body: crate::Body) -> JoinHandle<()> {
-        self.spawn_on(self.main(), "main", body)
-    }
-
     fn start(&self, node: &Node) {
         if let Some(service) = &node.inner.service {
             drop(self.spawn_on(node, node.name(), service(node.clone())));

@@ -1,3 +1,13 @@
-//! The tests of the whole.
+//! The tests of the whole: one binary, so that it links once.
 
+mod architecture;
 mod bugs;
+mod conformance;
+mod determinism;
+mod hidden;
+mod limits;
+mod properties;
+mod replay;
+mod reports;
+mod runs;
+mod scheduler;

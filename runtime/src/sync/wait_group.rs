@@ -75,7 +75,9 @@ impl WaitGroup {
         let left = state.count.checked_sub(1);
         if let Some(left) = left {
             state.count = left;
-            while let (0, Some(waiter)) = (left, state.waiting.claim()) {
+            while left == 0
+                && let Some(waiter) = state.waiting.claim()
+            {
                 wakers.push(waiter.put(()));
             }
         }

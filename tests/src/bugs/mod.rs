@@ -4,7 +4,7 @@
 mod client;
 mod scheduler;
 
-use windtunnel_model::{Body, Builder, FailureKind, Report};
+use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
 
 /// One known bug.
 #[derive(Debug)]
@@ -59,12 +59,25 @@ pub const BUGS: [&Bug; 5] = [
 impl Bug {
     /// Runs the checker on both programs.
     pub fn check(&self) -> Verdict {
-        let buggy = (self.builder)().check(self.id, self.buggy);
+        let buggy = (self.builder)().check(self.id, self.buggy).replayed_by(self.replay_template());
         let mended = (self.builder)().check(&format!("{}-mended", self.id), self.mended);
         let missed = self.expected.missing(&buggy).or_else(|| {
             mended.failure.as_ref().map(|failure| format!("the mended program fails: {}", failure.kind.word()))
         });
         Verdict { buggy, mended, missed }
+    }
+
+    /// Runs one execution of the buggy program again.
+    ///
+    /// # Errors
+    /// If the schedule is not one of this bug's.
+    pub fn replay(&self, schedule: &Schedule) -> Result<Report, ScheduleError> {
+        let report = (self.builder)().replay(self.id, self.buggy, schedule)?;
+        Ok(report.replayed_by(self.replay_template()))
+    }
+
+    fn replay_template(&self) -> String {
+        format!("cargo windtunnel model {} --schedule {{}}", self.id)
     }
 }
 

@@ -1,0 +1,123 @@
+//! The command line as a user meets it: the binary itself, its output and its exit status.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn windtunnel(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_windtunnel")).args(arguments).output().expect("the binary starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+#[test]
+fn bad_input_is_one_line_and_exit_status_2() {
+    let cases: [(&[&str], &str); 17] = [
+        (&["swep"], "similar subcommand exists: 'sweep'"),
+        (
+            &["sweep", "scheduler::every_task_runs_despite_fault"],
+            "did you mean `scheduler::every_task_runs_despite_faults`?",
+        ),
+        (&["model", "one_server_two_task"], "did you mean `scheduler::one_server_two_tasks`?"),
+        (&["bugs", "sched-acept-leak"], "did you mean `sched-accept-leak`?"),
+        (&["bugs", "zzz"], "windtunnel list"),
+        (&["replay", "nothing", "1"], "there is no scenario `nothing`"),
+        (&["sweep", "--seeds", "x"], "write N or A..B"),
+        (&["sweep", "--seeds", "9..3"], "write the smaller number first"),
+        (&["sweep", "--seeds", "0"], "no seed lies in it"),
+        (&["sweep", "--seeds", "99999999999999999999999"], "from 0 to 18446744073709551615"),
+        (&["replay", "a_dead_server_is_done_without", "18446744073709551616"], "from 0 to 18446744073709551615"),
+        (&["replay", "a_dead_server_is_done_without", "-1"], "--help"),
+        (&["sweep", "--shard", "5/3"], "k from 1 to n"),
+        (&["sweep", "--jobs", "0"], "from 1 to 1024"),
+        (&["model", "one_server_two_tasks", "--schedule", "0,1,2"], "is not a schedule"),
+        (&["model", "one_server_two_tasks", "--schedule", "w1-da4e0fb5--"], "belongs to another model"),
+        (&["model", "--schedule", "w1-da4e0fb5--"], "name just that model"),
+    ];
+    for (arguments, expected) in cases {
+        let output = windtunnel(arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn list_shows_every_scenario_model_and_bug() {
+    insta::assert_snapshot!(stdout(&windtunnel(&["list"])));
+}
+
+#[test]
+fn bugs_are_found_and_their_rows_are_json() {
+    let output = windtunnel(&["bugs", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        assert_eq!((&row["kind"], &row["verdict"], &row["complete"]), (&"bug".into(), &"found".into(), &true.into()));
+        for key in ["name", "symptom", "replay"] {
+            assert!(row[key].is_string(), "{key} in {row}");
+        }
+        for key in ["runs", "elapsed_ms"] {
+            assert!(row[key].is_u64(), "{key} in {row}");
+        }
+        // What the row says replays it does: the same failure, exit status 1.
+        let replay = row["replay"].as_str().expect("text");
+        let arguments: Vec<&str> = replay.strip_prefix("cargo windtunnel ").expect("ours").split(' ').collect();
+        let replayed = windtunnel(&arguments);
+        assert_eq!(replayed.status.code(), Some(1), "{replay}");
+        let word = row["symptom"].as_str().expect("text").to_uppercase();
+        assert!(stdout(&replayed).contains(&word), "{}", stdout(&replayed));
+    }
+}
+
+#[test]
+fn a_sweep_does_the_same_in_another_process_and_on_any_number_of_threads() {
+    let traces = |jobs: &str| {
+        let output = windtunnel(&["sweep", "--seeds", "50", "--verify", "--json", "--jobs", jobs]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let trace = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("json")["trace"].clone();
+        stdout(&output).lines().map(trace).collect::<Vec<_>>()
+    };
+    let first = traces("1");
+    assert!(first.len() >= 5 && first.iter().all(serde_json::Value::is_string));
+    assert_eq!(first, traces("2"));
+}
+
+#[test]
+fn a_seed_replays_to_the_same_trace() {
+    let replay = || stdout(&windtunnel(&["replay", "every_task_runs_despite_faults", "7"]));
+    let first = replay();
+    assert_eq!(first, replay());
+    assert!(first.lines().count() > 100 && first.contains("fault: "), "{first}");
+    assert!(first.contains("seed 7  ok after"), "{first}");
+}
+
+#[test]
+fn ctrl_c_stops_cleanly_and_reports_what_was_done() {
+    let mut sweep = Command::new(env!("CARGO_BIN_EXE_windtunnel"))
+        .args(["sweep", "a_dead_server_is_done_without", "--seeds", "100000000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    std::thread::sleep(Duration::from_millis(500));
+    let interrupted = Instant::now();
+    let kill = Command::new("kill").args(["-INT", &sweep.id().to_string()]).status().expect("kill is there");
+    assert!(kill.success());
+    let status = sweep.wait().expect("it ends");
+    assert!(interrupted.elapsed() < Duration::from_secs(10), "it ended late");
+    assert_eq!(status.code(), Some(1));
+    let mut text = String::new();
+    sweep.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
+    assert!(text.contains("interrupted") && text.contains("0 of 1 as they should be"), "{text}");
+}
