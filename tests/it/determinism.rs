@@ -18,7 +18,7 @@ fn every_scenario_replays_in_other_positions_and_alone() {
         assert_eq!(report.runs, 200);
         let (alone, again) = (scenario.run(42), scenario.run_traced(42));
         assert_eq!(alone.trace, again.trace, "{}", report.name);
-        assert!(again.lines.len() > 20, "{}: the trace says something", report.name);
+        assert!(again.lines.len() > 10, "{}: the trace says something", report.name);
         assert_ne!(alone.trace, scenario.run(43).trace, "{}: another seed is another run", report.name);
     }
 }

@@ -7,6 +7,7 @@ mod determinism;
 mod hidden;
 mod limits;
 mod properties;
+mod readme;
 mod replay;
 mod reports;
 mod runs;
