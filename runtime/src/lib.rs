@@ -39,6 +39,16 @@
 //! A channel, mutex or wait group belongs to the run that created it (the process on tokio, one seed of a simulation, one
 //! execution of a model). Used in another run it panics and names both, so there are no static channels.
 
+#![cfg_attr(
+    not(all(feature = "sim", feature = "model")),
+    allow(
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "signatures serve every backend, also those that are not compiled in"
+    )
+)]
+
 mod backend;
 pub mod channel;
 #[cfg(any(feature = "sim", feature = "model"))]

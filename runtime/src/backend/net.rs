@@ -34,7 +34,9 @@ impl TcpListener {
         match self {
             Self::Tokio(listener) => listener.accept().await.map(|(stream, peer)| (TcpStream::Tokio(stream), peer)),
             #[cfg(feature = "sim")]
-            Self::Madsim(listener) => listener.accept().await.map(|(stream, peer)| (TcpStream::Madsim(stream), peer)),
+            Self::Madsim(listener) => {
+                listener.accept().await.map(|(stream, peer)| (TcpStream::Madsim(Box::new(stream)), peer))
+            }
             #[cfg(feature = "model")]
             Self::Loom(never) => match *never {},
         }
@@ -54,7 +56,7 @@ impl TcpListener {
 pub(crate) enum TcpStream {
     Tokio(super::tokio::TcpStream),
     #[cfg(feature = "sim")]
-    Madsim(super::madsim::TcpStream),
+    Madsim(Box<super::madsim::TcpStream>),
     #[cfg(feature = "model")]
     #[expect(dead_code, reason = "uninhabited: a model has no network")]
     Loom(super::loom::NoNetwork),
@@ -78,7 +80,7 @@ impl TcpStream {
         match run::kind() {
             Kind::Tokio => super::tokio::TcpStream::connect(addr).await.map(Self::Tokio),
             #[cfg(feature = "sim")]
-            Kind::Madsim => super::madsim::TcpStream::connect(addr).await.map(Self::Madsim),
+            Kind::Madsim => super::madsim::TcpStream::connect(addr).await.map(|stream| Self::Madsim(Box::new(stream))),
             #[cfg(feature = "model")]
             Kind::Loom => Err(super::loom::no_network("connect")),
         }
