@@ -203,11 +203,23 @@ impl<T> Slot<T> {
         }
     }
 
-    /// The value, through exclusive access.
-    pub(crate) fn get_mut(&mut self) -> &mut T {
-        let value = self.with_mut(|value| value);
-        // SAFETY: `&mut self` excludes every other access for as long as the reference lives.
-        unsafe { &mut *value }
+    /// As [`with_mut`](Self::with_mut), for reading: such accesses may overlap each other.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        match self {
+            Self::Native(slot) => slot.with(f),
+            #[cfg(feature = "model")]
+            Self::Loom(slot) => slot.with(f),
+        }
+    }
+
+    /// The value, out of the cell.
+    pub(crate) fn into_inner(self) -> T {
+        match self {
+            Self::Native(slot) => slot.into_inner(),
+            #[cfg(feature = "model")]
+            Self::Loom(slot) => slot.into_inner(),
+        }
     }
 }
 
