@@ -1,7 +1,9 @@
 //! The locks and meeting places under every interleaving: each pair of operations that meet, and each wait that is dropped.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use windtunnel::spawn;
 use windtunnel::sync::{
@@ -13,6 +15,12 @@ use windtunnel::time::{secs, timeout};
 /// Waits for `future` or gives up: at once, or as late as the others allow.
 async fn perhaps<F: Future>(future: F) -> Option<F::Output> {
     timeout(secs(1), future).await.ok()
+}
+
+/// Polls `future` once: from then on it waits.
+async fn begin<F: Future>(mut future: Pin<&mut F>) {
+    let waits = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+    assert!(waits, "nothing lets it go on yet");
 }
 
 /// Two halves that agree whenever no writer is at work.
@@ -181,16 +189,14 @@ pub async fn rwlock_writer_admits_all_readers() {
 pub async fn rwlock_reader_does_not_overtake_a_waiting_writer() {
     let lock = Arc::new(RwLock::new(0));
     let reading = lock.read().await;
-    let other = Arc::clone(&lock);
-    let writer = spawn(async move { *other.write().await += 1 });
-    // Once a read is refused, the writer waits; from then on it comes first.
-    let writer_waits = lock.try_read().is_none();
+    let mut write = pin!(lock.write());
+    begin(write.as_mut()).await;
+    assert!(lock.try_read().is_none(), "a writer waits");
     let other = Arc::clone(&lock);
     let reader = spawn(async move { *other.read().await });
     drop(reading);
-    let seen = reader.await.expect("it reads");
-    assert!(seen == 1 || !writer_waits, "the writer waited first");
-    writer.await.expect("it writes");
+    *write.await += 1;
+    assert_eq!(reader.await, Ok(1));
 }
 
 /// A waiting writer that gives up admits the readers queued behind it, while others still read.
@@ -268,23 +274,17 @@ pub async fn semaphore_many_waits_for_all() {
 #[windtunnel_model::test]
 pub async fn semaphore_small_request_does_not_overtake_a_large_one() {
     let semaphore = Arc::new(Semaphore::new(1));
-    let order = Arc::new(Mutex::new(Vec::new()));
-    let large = {
-        let (semaphore, order) = (Arc::clone(&semaphore), Arc::clone(&order));
-        spawn(async move {
-            let _permit = semaphore.acquire_many(2).await.expect("it is open");
-            order.try_lock().expect("both permits are here").push("large");
-        })
-    };
-    // Refused although a permit is free: the large request waits. Otherwise it has not come yet.
-    let attempt = semaphore.try_acquire().map(drop);
+    let mut large = pin!(semaphore.acquire_many(2));
+    begin(large.as_mut()).await;
+    assert_eq!(semaphore.try_acquire().map(drop), Err(TryAcquireError::NoPermits), "a request waits");
+    let other = Arc::clone(&semaphore);
+    let small = spawn(async move {
+        let _permit = other.acquire().await.expect("it is open");
+        assert_eq!(other.available_permits(), 1, "the large request has come and gone");
+    });
     semaphore.add_permits(1);
-    let small = semaphore.acquire().await.expect("it is open");
-    order.lock().await.push("small");
-    drop(small);
-    large.await.expect("it gets both");
-    let order = order.lock().await;
-    assert!(attempt == Ok(()) || **order == ["large", "small"], "{order:?}");
+    drop(large.await.expect("it is open"));
+    small.await.expect("it ends");
 }
 
 /// A large request that gives up lets the small one behind it go on.
@@ -406,29 +406,37 @@ pub async fn condvar_notify_all_reaches_two_waiters() {
 #[windtunnel_model::test]
 pub async fn condvar_dropped_waiter_passes_its_notification_on() {
     let flag = Arc::new(Flag::default());
-    let guard = flag.set.lock().await;
     let other = Arc::clone(&flag);
     spawn(async move {
-        let Some(mut set) = perhaps(other.set.lock()).await else { return };
-        if *set == 0 {
-            let Some(guard) = perhaps(other.changed.wait(set)).await else { return };
-            set = guard;
-        }
-        if *set > 0 {
-            // Took the notification without the unit: leaves it to the other.
-            drop(set);
+        let set = other.set.lock().await;
+        if *set == 0 && perhaps(other.changed.wait(set)).await.is_some() {
+            // Notified in the other's place, and leaves it the unit.
             other.changed.notify_one();
         }
     });
     let other = Arc::clone(&flag);
     spawn(async move {
-        *other.set.lock().await += 1;
+        let mut set = other.set.lock().await;
+        *set += 1;
         other.changed.notify_one();
     });
-    let mut guard = guard;
-    while *guard == 0 {
-        guard = flag.changed.wait(guard).await;
-    }
+    flag.take().await;
+}
+
+/// A notification reaches the longest waiter, and nobody else.
+#[windtunnel_model::test]
+pub async fn condvar_notify_one_wakes_the_longest_waiter_only() {
+    let flag = Arc::new(Flag::default());
+    let mut first = pin!(flag.changed.wait(flag.set.lock().await));
+    begin(first.as_mut()).await;
+    let mut second = pin!(flag.changed.wait(flag.set.lock().await));
+    begin(second.as_mut()).await;
+    let other = Arc::clone(&flag);
+    spawn(async move { other.changed.notify_one() });
+    drop(first.await);
+    begin(second.as_mut()).await;
+    flag.changed.notify_one();
+    drop(second.await);
 }
 
 /// A waiter told with all others and then dropped passes nothing on: nobody wakes without a reason.
@@ -479,6 +487,16 @@ pub async fn barrier_of_three_has_one_leader() {
         leaders += u32::from(task.await.expect("it ends"));
     }
     assert_eq!(leaders, 1);
+}
+
+/// A party that gave up is not counted in the next meeting.
+#[windtunnel_model::test]
+pub async fn barrier_dropped_wait_is_not_counted() {
+    let barrier = Arc::new(Barrier::new(2));
+    assert_eq!(perhaps(barrier.wait()).await, None, "nobody meets alone");
+    let other = Arc::clone(&barrier);
+    let task = spawn(async move { other.wait().await.is_leader() });
+    assert!(barrier.wait().await.is_leader() != task.await.expect("it ends"));
 }
 
 /// A party that gives up is not counted, unless all had arrived: then they all go on.
