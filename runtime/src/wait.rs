@@ -268,6 +268,17 @@ impl<T> WaitQueue<T> {
         }
     }
 
+    /// What is in the slot of the first operation. For queues without arms of a `select!`: the first can be claimed then.
+    pub(crate) fn first(&self) -> Option<T>
+    where
+        T: Copy,
+    {
+        // SAFETY: a linked waiter is alive: its owner unlinks it, under this lock, before it goes.
+        let waiter = unsafe { self.head?.as_ref() };
+        // SAFETY: the slot of a linked waiter is touched under the queue's lock only; loom checks it.
+        waiter.slot.with(|slot| unsafe { *slot })
+    }
+
     /// Whether an operation waits, claimable or not.
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_none()
@@ -357,9 +368,14 @@ impl<T> Wait<T> {
     /// Leaves the queue, or learns how a partner was faster. Safe to call from `Drop`.
     pub(crate) fn cancel<S>(&self, lock: &Lock<S>, queue: fn(&mut S) -> &mut WaitQueue<T>) -> Option<Outcome> {
         let mut held = lock.lock_in_drop()?;
+        self.withdraw(queue(&mut held))
+    }
+
+    /// [`cancel`](Self::cancel), for a caller that holds the queue's lock.
+    pub(crate) fn withdraw(&self, queue: &mut WaitQueue<T>) -> Option<Outcome> {
         let done = self.signal.done();
         if done.is_none() {
-            queue(&mut held).remove(&self.waiter);
+            queue.remove(&self.waiter);
         }
         done.map(|(_, outcome)| outcome)
     }

@@ -60,6 +60,7 @@ on_every_runtime! {
     a_mutex_excludes
     a_cancelled_lock_is_passed_on
     a_wait_group_waits_for_all
+    a_task_that_spins_and_yields_lets_others_go_on
     a_task_is_joined_with_its_result
     a_result_in_time_beats_the_limit
     dropping_a_go_handle_changes_nothing
@@ -277,6 +278,14 @@ async fn a_wait_group_waits_for_all() {
     }
     group.wait().await;
     assert_eq!(*done.lock().await, 2);
+}
+
+async fn a_task_that_spins_and_yields_lets_others_go_on() {
+    let (values, input) = channel(1);
+    spawn(async move { values.send(1).await.unwrap() });
+    while input.try_recv() != Ok(1) {
+        yield_now().await;
+    }
 }
 
 async fn a_task_is_joined_with_its_result() {

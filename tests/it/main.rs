@@ -12,3 +12,4 @@ mod replay;
 mod reports;
 mod runs;
 mod scheduler;
+mod sync;

@@ -195,6 +195,21 @@ impl<T> Slot<T> {
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         self.0.with_mut(f)
     }
+
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        self.0.with(f)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+/// The current task, which returns `Pending` next, is polled again after another task has run.
+pub(crate) fn yield_now() {
+    if let Some(parker) = task::current().as_ref().and_then(|entry| entry.parker.get()) {
+        parker.yields.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A model has no clock: `now` is the start.
@@ -220,10 +235,7 @@ impl Future for Sleep {
             let late = run::choose(2) == 1;
             self.late = Some(late);
             if late {
-                let entry = task::current().expect("a sleep is polled by a task");
-                if let Some(parker) = entry.parker.get() {
-                    parker.yields.store(true, Ordering::Relaxed);
-                }
+                yield_now();
                 return Poll::Pending;
             }
         }

@@ -18,6 +18,7 @@ pub(crate) use time::Sleep;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use crate::run;
@@ -54,6 +55,15 @@ pub(crate) fn spawn(entry: &Arc<Entry>, future: impl Future<Output = ()> + Send 
         Kind::Madsim => madsim::spawn(entry, future),
         #[cfg(feature = "model")]
         Kind::Loom => loom::spawn(entry, future),
+    }
+}
+
+/// Has the current task, which returns `Pending` next, polled again once others have had a chance to run.
+pub(crate) fn yield_now(cx: &Context<'_>) {
+    match run::kind() {
+        #[cfg(feature = "model")]
+        Kind::Loom => loom::yield_now(),
+        _ => cx.waker().wake_by_ref(),
     }
 }
 
@@ -203,11 +213,23 @@ impl<T> Slot<T> {
         }
     }
 
-    /// The value, through exclusive access.
-    pub(crate) fn get_mut(&mut self) -> &mut T {
-        let value = self.with_mut(|value| value);
-        // SAFETY: `&mut self` excludes every other access for as long as the reference lives.
-        unsafe { &mut *value }
+    /// As [`with_mut`](Self::with_mut), for reading: such accesses may overlap each other.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        match self {
+            Self::Native(slot) => slot.with(f),
+            #[cfg(feature = "model")]
+            Self::Loom(slot) => slot.with(f),
+        }
+    }
+
+    /// The value, out of the cell.
+    pub(crate) fn into_inner(self) -> T {
+        match self {
+            Self::Native(slot) => slot.into_inner(),
+            #[cfg(feature = "model")]
+            Self::Loom(slot) => slot.into_inner(),
+        }
     }
 }
 

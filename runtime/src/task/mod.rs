@@ -77,7 +77,7 @@ pub async fn yield_now() {
                 return Poll::Ready(());
             }
             blocked(Op::Yield, None, Location::caller());
-            cx.waker().wake_by_ref();
+            backend::yield_now(cx);
             Poll::Pending
         }
     }

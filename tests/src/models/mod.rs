@@ -1,3 +1,4 @@
 //! A model of every pattern: small sizes, every interleaving.
 
 pub mod scheduler;
+pub mod sync;
