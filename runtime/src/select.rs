@@ -347,7 +347,7 @@ impl Select {
 
     fn note_blocked(&self, arms: &Arms<'_, '_>) {
         let waiting = arms.iter().filter(|arm| !matches!(arm.source(), Source::Never));
-        blocked_in_select(waiting.map(|arm| arm.describe()).collect(), self.at);
+        blocked_in_select(waiting.map(|arm| arm.describe()), self.at);
     }
 }
 

@@ -178,6 +178,7 @@ impl<T> State<T> {
     }
 
     /// Sends the value in `slot`, if that needs no waiting. Unless it was sent, the value stays in `slot`.
+    #[inline]
     pub(super) fn send(&mut self, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
         if self.closed {
             return Some(Outcome::Closed);
@@ -194,6 +195,7 @@ impl<T> State<T> {
     }
 
     /// Receives into `slot`, if a value is there or the channel is closed; a waiting sender moves up into the room.
+    #[inline]
     pub(super) fn recv(&mut self, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
         *slot = self.buffer.pop_front();
         if (slot.is_none() || self.buffer.len() < self.capacity)

@@ -204,7 +204,18 @@ impl<T, D: Direction<T>> Future for Operation<'_, T, D> {
 }
 
 impl<T, D: Direction<T>> Drop for Operation<'_, T, D> {
+    #[inline]
     fn drop(&mut self) {
+        if !matches!(self.stage, Stage::New | Stage::Finished) {
+            self.cancel();
+        }
+    }
+}
+
+impl<T, D: Direction<T>> Operation<'_, T, D> {
+    /// The operation is dropped before it was ready.
+    #[cold]
+    fn cancel(&mut self) {
         let completed = match &self.stage {
             Stage::Waiting(wait) => wait.cancel(&self.chan.state, D::queue).map(|_| wait.take()),
             Stage::Selecting(waiter) => self.chan.state.lock_in_drop().and_then(|mut state| {
