@@ -20,7 +20,7 @@ use crate::backend::{RawGuard, RawLock};
 use crate::object::Label;
 use crate::run;
 use crate::task::{Op, blocked_in_select};
-use crate::wait::{Outcome, Signal, Wakers, wake_all};
+use crate::wait::{Outcome, Signal, Wakers};
 
 /// What makes an arm ready.
 #[doc(hidden)]
@@ -392,7 +392,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.guards.clear();
-        wake_all(self.wakers.take());
+        self.wakers.get_mut().wake();
     }
 }
 

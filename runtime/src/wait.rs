@@ -70,6 +70,15 @@ impl Wakers {
             self.rest.push(waker);
         }
     }
+
+    /// Wakes them in the order in which they were pushed. In place: see above.
+    #[inline]
+    pub(crate) fn wake(&mut self) {
+        if let Some(first) = self.first.take() {
+            first.wake();
+            self.rest.drain(..).for_each(Waker::wake);
+        }
+    }
 }
 
 impl FromIterator<Waker> for Wakers {
@@ -81,12 +90,8 @@ impl FromIterator<Waker> for Wakers {
 }
 
 /// Wakes them in the order in which they were pushed.
-#[inline]
-pub(crate) fn wake_all(wakers: Wakers) {
-    if let Some(first) = wakers.first {
-        first.wake();
-        wakers.rest.into_iter().for_each(Waker::wake);
-    }
+pub(crate) fn wake_all(mut wakers: Wakers) {
+    wakers.wake();
 }
 
 /// Where the partner of a blocked operation, or of a whole `select!`, reports.

@@ -55,11 +55,11 @@ fn blocked_sends_arrive_in_order() {
 fn a_blocked_receive_is_handed_its_value() {
     run(async {
         let (sender, receiver) = channel(0);
-        let received = spawn(async move { (receiver.recv().await, receiver.recv().await) });
+        let both = spawn(async move { (receiver.recv().await, receiver.recv().await) });
         task::yield_now().await;
         sender.send(Box::new(1)).await.unwrap();
         drop(sender);
-        assert_eq!(received.await, Ok((Some(Box::new(1)), None)));
+        assert_eq!(both.await, Ok((Some(Box::new(1)), None)));
     });
 }
 
@@ -205,10 +205,10 @@ fn a_dump_meanwhile_sees_whole_operations() {
         }
     });
     run(async {
-        let (here, from_here) = windtunnel::channel::named("here", 0);
-        let (there, from_there) = windtunnel::channel::named("there", 0);
+        let (here, first) = windtunnel::channel::named("here", 0);
+        let (there, second) = windtunnel::channel::named("there", 0);
         let task = task::spawn_named("two places", async move {
-            while let (Some(()), Some(())) = (from_here.recv().await, from_there.recv().await) {
+            while let (Some(()), Some(())) = (first.recv().await, second.recv().await) {
                 task::yield_now().await;
             }
         });

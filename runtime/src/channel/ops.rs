@@ -13,7 +13,7 @@ use super::chan::{Chan, State};
 use crate::object::Label;
 use crate::select::{Arm, Source, Take};
 use crate::task::{Op, blocked};
-use crate::wait::{Outcome, Signal, Wait, WaitQueue, Waiter, Wakers, wake_all};
+use crate::wait::{Outcome, Signal, Wait, WaitQueue, Waiter, Wakers};
 
 /// A send in progress. See [`Sender::send`](super::Sender::send).
 pub type Send<'a, T> = Operation<'a, T, Sending>;
@@ -169,7 +169,7 @@ impl<'a, T, D: Direction<T>> Operation<'a, T, D> {
             unsafe { Pin::new_unchecked(wait) }.enqueue(D::queue(&mut state), cx);
         }
         drop(state);
-        wake_all(wakers);
+        wakers.wake();
         outcome
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Entry;
+use crate::backend::Kind;
 use crate::lock::Lock;
+use crate::run;
 
 /// Threads that spawn at the same time meet in one of so many places.
 const SHARDS: usize = 8;
@@ -23,11 +25,17 @@ struct Shard(Lock<Slab>);
 struct Slab {
     places: Vec<Option<Arc<Entry>>>,
     free: Vec<usize>,
+    /// Entries of tasks that have ended, whose memory the next ones take over.
+    spare: Vec<Arc<Entry>>,
 }
+
+/// Spare entries of a shard: what a process keeps at most is some hundred kilobytes in all.
+const SPARE: usize = 128;
 
 impl Registry {
     pub(crate) const fn new() -> Self {
-        let shards = [const { Shard(Lock::outside_models(Slab { places: Vec::new(), free: Vec::new() })) }; SHARDS];
+        let shards = [const { Shard(Lock::outside_models(Slab { places: Vec::new(), free: Vec::new(), spare: Vec::new() })) };
+            SHARDS];
         Self { next: AtomicU64::new(0), shards }
     }
 
@@ -39,7 +47,7 @@ impl Registry {
             slab.places.push(None);
             slab.places.len() - 1
         });
-        let entry = Arc::new(entry(id, place));
+        let entry = slab.reuse(entry(id, place));
         slab.places[place] = Some(Arc::clone(&entry));
         entry
     }
@@ -49,8 +57,11 @@ impl Registry {
         let mut slab = self.shard(entry.id).lock();
         let removed = slab.places[entry.place].take();
         slab.free.push(entry.place);
-        drop(slab);
-        debug_assert!(removed.is_some_and(|removed| removed.id == entry.id), "a task leaves its own place");
+        let removed = removed.filter(|removed| removed.id == entry.id).expect("a task leaves its own place");
+        // In a model an entry holds objects of loom's, which end with the execution.
+        if run::kind() == Kind::Tokio && slab.spare.len() < SPARE {
+            slab.spare.push(removed);
+        }
     }
 
     /// The live tasks, oldest first.
@@ -66,5 +77,18 @@ impl Registry {
     fn shard(&self, id: u64) -> &Lock<Slab> {
         let shard = usize::try_from(id % SHARDS as u64).expect("below SHARDS");
         &self.shards[shard].0
+    }
+}
+
+impl Slab {
+    /// `entry` in memory of its own: that of an ended task, if nobody looks at it any more.
+    fn reuse(&mut self, entry: Entry) -> Arc<Entry> {
+        if let Some(mut spare) = self.spare.pop()
+            && let Some(place) = Arc::get_mut(&mut spare)
+        {
+            *place = entry;
+            return spare;
+        }
+        Arc::new(entry)
     }
 }
