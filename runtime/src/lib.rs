@@ -69,3 +69,10 @@ pub use channel::{Receiver, Sender, channel};
 pub use task::spawn;
 pub use tokio::io;
 pub use windtunnel_macros::select;
+
+/// Whether this build is tokio only: neither `sim` nor `model` was added, by this package or by another one in the same
+/// build. Benches refuse to measure anything else.
+#[doc(hidden)]
+pub fn is_production() -> bool {
+    cfg!(not(any(feature = "sim", feature = "model")))
+}

@@ -21,6 +21,11 @@ impl<T> Lock<T> {
         Self { raw: RawLock::new(), data: UnsafeCell::new(data) }
     }
 
+    /// A lock for what decides no outcome, such as the notes that reports are made of: no model looks at it.
+    pub(crate) const fn outside_models(data: T) -> Self {
+        Self { raw: RawLock::outside_models(), data: UnsafeCell::new(data) }
+    }
+
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         Guard { lock: self, _raw: self.raw.lock() }
@@ -30,6 +35,16 @@ impl<T> Lock<T> {
     #[inline]
     pub(crate) fn lock_in_drop(&self) -> Option<Guard<'_, T>> {
         Some(Guard { lock: self, _raw: self.raw.lock_in_drop()? })
+    }
+
+    /// The data, for a caller that needs no lock to read it.
+    ///
+    /// # Safety
+    /// As long as the reference lives nobody writes: the caller is the only writer.
+    #[inline]
+    pub(crate) unsafe fn peek(&self) -> &T {
+        // SAFETY: the caller's promise; other threads read at most.
+        unsafe { &*self.data.get() }
     }
 
     /// The lock without its data: `select!` holds several locks at once, whatever they guard.

@@ -20,7 +20,7 @@ use crate::backend::{RawGuard, RawLock};
 use crate::object::Label;
 use crate::run;
 use crate::task::{Op, blocked_in_select};
-use crate::wait::{Outcome, Signal, Wakers, wake_all};
+use crate::wait::{Outcome, Signal, Wakers};
 
 /// What makes an arm ready.
 #[doc(hidden)]
@@ -347,7 +347,7 @@ impl Select {
 
     fn note_blocked(&self, arms: &Arms<'_, '_>) {
         let waiting = arms.iter().filter(|arm| !matches!(arm.source(), Source::Never));
-        blocked_in_select(waiting.map(|arm| arm.describe()).collect(), self.at);
+        blocked_in_select(waiting.map(|arm| arm.describe()), self.at);
     }
 }
 
@@ -392,7 +392,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.guards.clear();
-        wake_all(self.wakers.take());
+        self.wakers.get_mut().wake();
     }
 }
 

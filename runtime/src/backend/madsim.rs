@@ -5,18 +5,16 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::run;
-use crate::task::Entry;
 
 pub(crate) use madsim::time::Sleep;
 
-pub(crate) fn spawn(_entry: &Arc<Entry>, future: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(madsim::task::spawn(future));
 }
 

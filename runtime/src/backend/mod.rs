@@ -17,12 +17,13 @@ pub(crate) use net::{TcpListener, TcpStream};
 pub(crate) use time::Sleep;
 
 use std::future::Future;
+#[cfg(feature = "model")]
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
 use crate::run;
-use crate::task::Entry;
+use crate::task::Task;
 
 /// The runtime that carries a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,14 +48,18 @@ impl Kind {
     }
 }
 
-/// Starts a task that drives `future` to its end.
-pub(crate) fn spawn(entry: &Arc<Entry>, future: impl Future<Output = ()> + Send + 'static) {
+/// Starts a task.
+pub(crate) fn spawn<F>(task: Task<F>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     match run::kind() {
-        Kind::Tokio => tokio::spawn(entry, future),
+        Kind::Tokio => tokio::spawn(task),
         #[cfg(feature = "sim")]
-        Kind::Madsim => madsim::spawn(entry, future),
+        Kind::Madsim => madsim::spawn(task),
         #[cfg(feature = "model")]
-        Kind::Loom => loom::spawn(entry, future),
+        Kind::Loom => loom::spawn(&Arc::clone(task.entry()), task),
     }
 }
 
@@ -100,6 +105,10 @@ impl RawLock {
             Kind::Loom => Self::Loom(loom::RawLock::new()),
             _ => Self::Native(tokio::RawLock::new()),
         }
+    }
+
+    pub(crate) const fn outside_models() -> Self {
+        Self::Native(tokio::RawLock::new())
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use super::{TryRecvError, TrySendError};
 use crate::backend::Atomic;
 use crate::lock::Lock;
 use crate::object::{Label, Object};
-use crate::wait::{Outcome, WaitQueue, Wakers, wake_all};
+use crate::wait::{Outcome, WaitQueue, Wakers};
 
 pub struct Chan<T> {
     pub(super) object: Object,
@@ -70,7 +70,7 @@ impl<T> Chan<T> {
         let mut wakers = Wakers::new();
         let mut slot = Some(value);
         let outcome = self.state.lock().send(&mut slot, &mut wakers);
-        wake_all(wakers);
+        wakers.wake();
         match (outcome, slot) {
             (None, Some(value)) => Err(TrySendError::Full(value)),
             (Some(Outcome::Closed), Some(value)) => Err(TrySendError::Closed(value)),
@@ -86,7 +86,7 @@ impl<T> Chan<T> {
         let mut wakers = Wakers::new();
         let mut slot = None;
         let outcome = self.state.lock().recv(&mut slot, &mut wakers);
-        wake_all(wakers);
+        wakers.wake();
         match (outcome, slot) {
             (_, Some(value)) => {
                 tracing::trace!(target: "windtunnel::channel", "channel recv ({label})");
@@ -110,7 +110,7 @@ impl<T> Chan<T> {
         if closed {
             tracing::trace!(target: "windtunnel::channel", "channel close ({})", self.label());
         }
-        wake_all(wakers);
+        wakers.wake();
         closed
     }
 
@@ -128,7 +128,7 @@ impl<T> Chan<T> {
             None
         };
         drop(state);
-        wake_all(wakers);
+        wakers.wake();
         drop(lost);
     }
 
@@ -149,7 +149,7 @@ impl<T> Chan<T> {
         state.close(&mut wakers);
         drop(state);
         tracing::trace!(target: "windtunnel::channel", "last sender dropped ({})", self.label());
-        wake_all(wakers);
+        wakers.wake();
     }
 
     pub(super) fn drop_receiver(&self) {
@@ -163,7 +163,7 @@ impl<T> Chan<T> {
         let unread = std::mem::take(&mut state.buffer);
         drop(state);
         tracing::trace!(target: "windtunnel::channel", "last receiver dropped ({})", self.label());
-        wake_all(wakers);
+        wakers.wake();
         drop(unread);
     }
 }
@@ -178,6 +178,7 @@ impl<T> State<T> {
     }
 
     /// Sends the value in `slot`, if that needs no waiting. Unless it was sent, the value stays in `slot`.
+    #[inline]
     pub(super) fn send(&mut self, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
         if self.closed {
             return Some(Outcome::Closed);
@@ -194,6 +195,7 @@ impl<T> State<T> {
     }
 
     /// Receives into `slot`, if a value is there or the channel is closed; a waiting sender moves up into the room.
+    #[inline]
     pub(super) fn recv(&mut self, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
         *slot = self.buffer.pop_front();
         if (slot.is_none() || self.buffer.len() < self.capacity)

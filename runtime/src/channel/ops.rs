@@ -13,7 +13,7 @@ use super::chan::{Chan, State};
 use crate::object::Label;
 use crate::select::{Arm, Source, Take};
 use crate::task::{Op, blocked};
-use crate::wait::{Outcome, Signal, Wait, WaitQueue, Waiter, Wakers, wake_all};
+use crate::wait::{Outcome, Signal, Wait, WaitQueue, Waiter, Wakers};
 
 /// A send in progress. See [`Sender::send`](super::Sender::send).
 pub type Send<'a, T> = Operation<'a, T, Sending>;
@@ -169,7 +169,7 @@ impl<'a, T, D: Direction<T>> Operation<'a, T, D> {
             unsafe { Pin::new_unchecked(wait) }.enqueue(D::queue(&mut state), cx);
         }
         drop(state);
-        wake_all(wakers);
+        wakers.wake();
         outcome
     }
 }
@@ -204,7 +204,18 @@ impl<T, D: Direction<T>> Future for Operation<'_, T, D> {
 }
 
 impl<T, D: Direction<T>> Drop for Operation<'_, T, D> {
+    #[inline]
     fn drop(&mut self) {
+        if !matches!(self.stage, Stage::New | Stage::Finished) {
+            self.cancel();
+        }
+    }
+}
+
+impl<T, D: Direction<T>> Operation<'_, T, D> {
+    /// The operation is dropped before it was ready.
+    #[cold]
+    fn cancel(&mut self) {
         let completed = match &self.stage {
             Stage::Waiting(wait) => wait.cancel(&self.chan.state, D::queue).map(|_| wait.take()),
             Stage::Selecting(waiter) => self.chan.state.lock_in_drop().and_then(|mut state| {

@@ -49,7 +49,7 @@ pub(crate) fn tasks(registry: &super::Registry) -> Vec<TaskState> {
         let main = entry.name.as_deref() == Some(MAIN);
         TaskState {
             id: entry.id,
-            name: entry.name.clone(),
+            name: entry.name.as_deref().map(str::to_owned),
             node: entry.node.as_deref().map(str::to_owned),
             spawned_at: (!main).then_some(entry.spawned_at),
             wait: wait.to_string(),

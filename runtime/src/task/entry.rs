@@ -1,14 +1,13 @@
-//! The registry: what is known of each task, kept outside the task's future.
+//! What is known of each task, kept outside the task's future.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::{fmt, iter, mem};
 
-use parking_lot::Mutex;
-use smallvec::SmallVec;
-
+use crate::lock::Lock;
 use crate::object::Label;
 use crate::run::{self, Tag};
 
@@ -73,7 +72,7 @@ pub(crate) enum Wait {
     /// Scheduled or running.
     Running,
     /// Blocked in one of our operations.
-    Blocked { op: Op, on: Option<Label>, arms: SmallVec<[Arm; 2]>, at: &'static Location<'static> },
+    Blocked { op: Op, on: Option<Label>, arms: Vec<Arm>, at: &'static Location<'static> },
     /// Awaiting something that is not ours.
     Foreign,
 }
@@ -100,55 +99,81 @@ impl fmt::Display for Wait {
     }
 }
 
+/// The task is scheduled or running; its last [`Blocked`] is out of date.
+const RUNNING: u8 = 0;
+/// The task waits where its [`Blocked`] says.
+const BLOCKED: u8 = 1;
+/// The task awaits something that is not ours.
+const FOREIGN: u8 = 2;
+
+/// Where a task blocked last.
+struct Blocked {
+    op: Op,
+    on: Option<Label>,
+    /// What a `select!` waits for. Its memory is used again and again.
+    arms: Vec<Arm>,
+    at: &'static Location<'static>,
+}
+
 /// What is known of one task.
+///
+/// Each poll writes `phase`, and a block at another place than the last one `wait` as well, under its lock. Only who polls
+/// the task writes them; a dump reads both from another thread, under the lock, and so never sees an operation in parts, nor
+/// `BLOCKED` with an operation before the one that it is about: the store of `BLOCKED` follows that operation's.
 pub(crate) struct Entry {
     pub(crate) id: u64,
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) node: Option<Arc<str>>,
     pub(crate) spawned_at: &'static Location<'static>,
     tag: Tag,
-    wait: Mutex<Wait>,
+    phase: AtomicU8,
+    wait: Lock<Blocked>,
+    /// Its place in the registry.
+    pub(super) place: usize,
     #[cfg(feature = "model")]
     pub(crate) parker: std::sync::OnceLock<Arc<crate::backend::loom::Parker>>,
 }
 
+/// What to call a task.
+pub(super) fn label(name: Option<&str>, id: u64) -> Cow<'_, str> {
+    name.map_or_else(|| format!("task {id}").into(), Cow::from)
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => f.write_str(name),
-            None => write!(f, "task {}", self.id),
-        }
+        f.write_str(&label(self.name.as_deref(), self.id))
     }
 }
 
 impl Entry {
     /// Enters a new task into the current run's registry.
-    pub(crate) fn register(name: Option<String>, node: Option<Arc<str>>, at: &'static Location<'static>) -> Arc<Self> {
+    pub(crate) fn register(
+        name: Option<Arc<str>>,
+        node: Option<Arc<str>>,
+        at: &'static Location<'static>,
+    ) -> Arc<Self> {
         run::with(|run| {
-            let mut tasks = run.registry.0.lock();
-            let id = tasks.next;
-            tasks.next += 1;
-            let entry = Arc::new(Self {
+            run.registry.add(|id, place| Self {
                 id,
                 name,
                 node,
                 spawned_at: at,
                 tag: run.tag(),
-                wait: Mutex::new(Wait::Running),
+                phase: AtomicU8::new(RUNNING),
+                wait: Lock::outside_models(Blocked { op: Op::Future, on: None, arms: Vec::new(), at }),
+                place,
                 #[cfg(feature = "model")]
                 parker: std::sync::OnceLock::new(),
-            });
-            tasks.live.insert(id, Arc::clone(&entry));
-            entry
+            })
         })
     }
 
     /// Takes the task out of the registry, unless its run is over and another one is current.
     pub(crate) fn unregister(&self) {
         if self.tag.is_current() {
-            run::with(|run| run.registry.0.lock().live.remove(&self.id));
+            run::with(|run| run.registry.remove(self));
             if !std::thread::panicking() {
-                if current().is_some() {
+                if with_current(|_| ()).is_some() {
                     tracing::trace!(target: "windtunnel::task", "ends");
                 } else {
                     tracing::trace!(target: "windtunnel::task", "{self} is dropped");
@@ -157,15 +182,16 @@ impl Entry {
         }
     }
 
+    #[inline]
     pub(crate) fn begin_poll(&self) {
-        *self.wait.lock() = Wait::Running;
+        self.phase.store(RUNNING, Ordering::Relaxed);
     }
 
     /// The future returned `Pending`: if none of our operations said so, it awaits something foreign.
+    #[inline]
     pub(crate) fn end_pending_poll(&self) {
-        let mut wait = self.wait.lock();
-        if *wait == Wait::Running {
-            *wait = Wait::Foreign;
+        if self.phase.load(Ordering::Relaxed) == RUNNING {
+            self.phase.store(FOREIGN, Ordering::Relaxed);
             #[cfg(any(feature = "sim", feature = "model"))]
             run::with(|run| {
                 if let Some(engine) = run.driven() {
@@ -175,27 +201,48 @@ impl Entry {
         }
     }
 
+    /// Notes that the task blocks. Called by the thread that polls it.
+    #[inline]
+    fn note(&self, op: Op, on: Option<Label>, at: &'static Location<'static>) {
+        // SAFETY: only who polls a task writes its `wait`: that is this thread, and polls exclude each other. Checked by a
+        // Miri run with a thread that dumps meanwhile.
+        let last = unsafe { self.wait.peek() };
+        // A task mostly blocks where it blocked before; then a store is enough.
+        if !(last.at == at && last.op == op && last.on == on && last.arms.is_empty()) {
+            self.note_elsewhere(op, on, iter::empty(), at);
+        }
+        self.phase.store(BLOCKED, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn note_elsewhere(
+        &self,
+        op: Op,
+        on: Option<Label>,
+        arms: impl Iterator<Item = Arm>,
+        at: &'static Location<'static>,
+    ) {
+        let mut wait = self.wait.lock();
+        wait.op = op;
+        wait.on = on;
+        wait.arms.clear();
+        wait.arms.extend(arms);
+        wait.at = at;
+        self.phase.store(BLOCKED, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn trace_block(&self) {
+        tracing::trace!(target: "windtunnel::task", "blocks in {}", self.wait());
+    }
+
     pub(crate) fn wait(&self) -> Wait {
-        self.wait.lock().clone()
-    }
-}
-
-/// The live tasks of a run.
-pub(crate) struct Registry(Mutex<Tasks>);
-
-struct Tasks {
-    next: u64,
-    live: BTreeMap<u64, Arc<Entry>>,
-}
-
-impl Registry {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Tasks { next: 0, live: BTreeMap::new() }))
-    }
-
-    /// The live tasks, oldest first.
-    pub(crate) fn live(&self) -> Vec<Arc<Entry>> {
-        self.0.lock().live.values().cloned().collect()
+        let wait = self.wait.lock();
+        match self.phase.load(Ordering::Relaxed) {
+            RUNNING => Wait::Running,
+            FOREIGN => Wait::Foreign,
+            _ => Wait::Blocked { op: wait.op, on: wait.on, arms: wait.arms.clone(), at: wait.at },
+        }
     }
 }
 
@@ -204,30 +251,43 @@ thread_local! {
 }
 
 /// The task that is being polled on this thread.
+#[cfg(any(feature = "sim", feature = "model"))]
 pub(crate) fn current() -> Option<Arc<Entry>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
+/// Calls `f` with the task that is being polled on this thread, if there is one.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(&Entry) -> R) -> Option<R> {
+    CURRENT.with_borrow(|current| current.as_deref().map(f))
+}
+
 /// Makes `entry` the current task and returns the one before it.
+#[cfg(feature = "model")]
 pub(crate) fn replace_current(entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
     CURRENT.replace(entry)
 }
 
+/// Makes `entry` the current task and puts the one before it in its place. The reference moves: counting it twice in every
+/// poll, in memory that the threads share, would cost more than all else that a poll does here.
+#[inline]
+pub(crate) fn swap_current(entry: &mut Option<Arc<Entry>>) {
+    CURRENT.with_borrow_mut(|current| mem::swap(current, entry));
+}
+
 /// Notes that the current task returns `Pending` from an operation.
+#[inline]
 pub(crate) fn blocked(op: Op, on: Option<Label>, at: &'static Location<'static>) {
-    note(Wait::Blocked { op, on, arms: SmallVec::new(), at });
+    with_current(|entry| {
+        entry.note(op, on, at);
+        entry.trace_block();
+    });
 }
 
 /// [`blocked`], in a `select!` over `arms`.
-pub(crate) fn blocked_in_select(arms: SmallVec<[Arm; 2]>, at: &'static Location<'static>) {
-    note(Wait::Blocked { op: Op::Select, on: None, arms, at });
-}
-
-fn note(wait: Wait) {
-    CURRENT.with_borrow(|current| {
-        if let Some(entry) = current {
-            tracing::trace!(target: "windtunnel::task", "blocks in {wait}");
-            *entry.wait.lock() = wait;
-        }
+pub(crate) fn blocked_in_select(arms: impl Iterator<Item = Arm>, at: &'static Location<'static>) {
+    with_current(|entry| {
+        entry.note_elsewhere(Op::Select, None, arms, at);
+        entry.trace_block();
     });
 }

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project::pin_project;
 
-use super::{Entry, Op, blocked, replace_current};
+use super::entry::{label, swap_current};
+use super::{Entry, Op, blocked, with_current};
 use crate::backend::Kind;
 use crate::lock::Lock;
 use crate::run;
@@ -48,13 +49,14 @@ struct Join<T> {
 /// Dropping it detaches the task. Cancel safe: a dropped `&mut JoinHandle` await loses nothing.
 pub struct JoinHandle<T> {
     join: Arc<Lock<Join<T>>>,
-    entry: Arc<Entry>,
+    id: u64,
+    name: Option<Arc<str>>,
     at: &'static Location<'static>,
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("JoinHandle").field(&self.entry.to_string()).finish()
+        f.debug_tuple("JoinHandle").field(&label(self.name.as_deref(), self.id)).finish()
     }
 }
 
@@ -86,8 +88,17 @@ impl<T> Future for JoinHandle<T> {
 #[track_caller]
 pub(crate) fn pair<F: Future>(entry: Arc<Entry>, future: F) -> (Task<F>, JoinHandle<F::Output>) {
     let join = Arc::new(Lock::new(Join { result: None, finished: false, waker: None }));
-    let end = End { entry: Arc::clone(&entry), join: Arc::clone(&join), reported: false };
-    (Task { future: Some(future), end }, JoinHandle { join, entry, at: Location::caller() })
+    let handle = JoinHandle { join: Arc::clone(&join), id: entry.id, name: entry.name.clone(), at: Location::caller() };
+    let end = End { entry: Some(entry), join, reported: false };
+    (Task { future: Some(future), end }, handle)
+}
+
+impl<F: Future> Task<F> {
+    /// The task's entry, before its first poll.
+    #[cfg(feature = "model")]
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        self.end.entry.as_ref().expect("in its place between polls")
+    }
 }
 
 /// Drives a task's future: makes it the current task, notes where it blocks, and reports its end.
@@ -104,12 +115,13 @@ impl<F: Future> Future for Task<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let _current = Current::enter(&this.end.entry);
-        this.end.entry.begin_poll();
+        this.end.entry().begin_poll();
+        let current = Current::enter(&mut this.end.entry);
         let future = this.future.as_mut().as_pin_mut().expect("a finished task is not polled");
         let result = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(Poll::Pending) => {
-                this.end.entry.end_pending_poll();
+                drop(current);
+                this.end.entry().end_pending_poll();
                 return Poll::Pending;
             }
             Ok(Poll::Ready(output)) => Ok(output),
@@ -119,6 +131,9 @@ impl<F: Future> Future for Task<F> {
             },
         };
         this.future.set(None);
+        // While it is current, as for everything that the task says.
+        with_current(Entry::unregister);
+        drop(current);
         this.end.finish(result);
         Poll::Ready(())
     }
@@ -144,15 +159,20 @@ fn panicked(panic: Box<dyn Any + Send>) -> Option<JoinError> {
 
 /// Reports the end of a task, by its result or by being dropped.
 struct End<T> {
-    entry: Arc<Entry>,
+    /// The task's entry. While the task is polled, the entry of the task that was current before.
+    entry: Option<Arc<Entry>>,
     join: Arc<Lock<Join<T>>>,
     reported: bool,
 }
 
 impl<T> End<T> {
+    /// The entry, between polls.
+    fn entry(&self) -> &Entry {
+        self.entry.as_ref().expect("in its place between polls")
+    }
+
     fn finish(&mut self, result: Result<T, JoinError>) {
         self.reported = true;
-        self.entry.unregister();
         let Some(mut join) = self.join.lock_in_drop() else { return };
         join.result = Some(result);
         join.finished = true;
@@ -167,22 +187,24 @@ impl<T> End<T> {
 impl<T> Drop for End<T> {
     fn drop(&mut self) {
         if !self.reported {
+            self.entry().unregister();
             self.finish(Err(JoinError::Cancelled));
         }
     }
 }
 
 /// Makes a task current for as long as it lives.
-struct Current(Option<Arc<Entry>>);
+struct Current<'a>(&'a mut Option<Arc<Entry>>);
 
-impl Current {
-    fn enter(entry: &Arc<Entry>) -> Self {
-        Self(replace_current(Some(Arc::clone(entry))))
+impl<'a> Current<'a> {
+    fn enter(entry: &'a mut Option<Arc<Entry>>) -> Self {
+        swap_current(entry);
+        Self(entry)
     }
 }
 
-impl Drop for Current {
+impl Drop for Current<'_> {
     fn drop(&mut self) {
-        replace_current(self.0.take());
+        swap_current(self.0);
     }
 }

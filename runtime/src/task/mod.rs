@@ -3,22 +3,30 @@
 mod dump;
 mod entry;
 mod join;
+mod registry;
 
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 pub use dump::{Dump, Group, TaskState, dump};
+pub(crate) use join::Task;
 pub use join::{JoinError, JoinHandle};
 
 #[cfg(feature = "model")]
 pub(crate) use dump::MAIN;
 #[cfg(any(feature = "sim", feature = "model"))]
 pub(crate) use dump::{place, tasks};
-pub(crate) use entry::{Entry, Op, Registry, Wait, blocked, blocked_in_select, current, replace_current};
+#[cfg(any(feature = "sim", feature = "model"))]
+pub(crate) use entry::current;
+#[cfg(feature = "model")]
+pub(crate) use entry::replace_current;
+pub(crate) use entry::{Entry, Op, Wait, blocked, blocked_in_select, with_current};
 #[cfg(any(feature = "sim", feature = "model"))]
 pub(crate) use join::pair;
+pub(crate) use registry::Registry;
 
 use crate::backend;
 
@@ -54,12 +62,11 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let parent = current();
-    let node = parent.as_ref().and_then(|parent| parent.node.clone());
-    let entry = Entry::register(name, node, Location::caller());
+    let node = with_current(|parent| parent.node.clone()).flatten();
+    let entry = Entry::register(name.map(Arc::from), node, Location::caller());
     tracing::trace!(target: "windtunnel::task", "spawns {entry}");
-    let (task, handle) = join::pair(entry.clone(), future);
-    backend::spawn(&entry, task);
+    let (task, handle) = join::pair(entry, future);
+    backend::spawn(task);
     handle
 }
 
