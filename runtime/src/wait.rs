@@ -81,19 +81,6 @@ impl Wakers {
     }
 }
 
-impl FromIterator<Waker> for Wakers {
-    fn from_iter<I: IntoIterator<Item = Waker>>(wakers: I) -> Self {
-        let mut all = Self::new();
-        wakers.into_iter().for_each(|waker| all.push(waker));
-        all
-    }
-}
-
-/// Wakes them in the order in which they were pushed.
-pub(crate) fn wake_all(mut wakers: Wakers) {
-    wakers.wake();
-}
-
 /// Where the partner of a blocked operation, or of a whole `select!`, reports.
 pub struct Signal {
     state: Atomic,

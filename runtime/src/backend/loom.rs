@@ -20,11 +20,18 @@ const STACK_WORDS: usize = 128 * 1024 / size_of::<usize>();
 
 /// Performs an operation at which loom may run other tasks, and makes this task current again afterwards.
 fn switching<R>(operation: impl FnOnce() -> R) -> R {
+    /// Also when loom panics in the operation: the task's own guards expect to find it current while they unwind.
+    struct Again(Option<Arc<Entry>>);
+
+    impl Drop for Again {
+        fn drop(&mut self) {
+            task::replace_current(self.0.take());
+        }
+    }
+
     engine::count_step();
-    let current = task::replace_current(None);
-    let result = operation();
-    task::replace_current(current);
-    result
+    let _again = Again(task::replace_current(None));
+    operation()
 }
 
 /// Whether loom's objects may be touched: inside an execution that has not failed.

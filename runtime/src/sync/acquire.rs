@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use crate::lock::Lock;
 use crate::object::{Label, Object};
 use crate::task::{Op, blocked};
-use crate::wait::{Outcome, Wait, WaitQueue, Wakers, wake_all};
+use crate::wait::{Outcome, Wait, WaitQueue, Wakers};
 
 /// The state of a primitive, and when a wait is over. Every method runs under the lock and leaves nobody waiting who could
 /// go on.
@@ -66,7 +66,7 @@ impl<R: Rules> Gate<R> {
         self.object.check();
         let mut wakers = Wakers::new();
         let result = change(&mut self.rules.lock(), &mut wakers);
-        wake_all(wakers);
+        wakers.wake();
         result
     }
 
@@ -76,7 +76,7 @@ impl<R: Rules> Gate<R> {
         let mut wakers = Wakers::new();
         change(&mut rules, &mut wakers);
         drop(rules);
-        wake_all(wakers);
+        wakers.wake();
     }
 
     /// Frees what a guard or a wait was given.
