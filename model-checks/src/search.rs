@@ -254,7 +254,7 @@ impl Shared {
                 FailureKind::NoProgress
             }
             Some(Stop::Panic { message, at }) if !at.contains("/loom-") => FailureKind::Panic { message, at },
-            Some(Stop::Panic { message, .. }) if message.starts_with("Causality violation") => FailureKind::DataRace,
+            Some(Stop::Panic { message, .. }) if message.contains("Causality violation") => FailureKind::DataRace,
             _ => FailureKind::Stale,
         }
     }

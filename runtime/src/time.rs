@@ -173,17 +173,21 @@ pub struct Interval {
 
 impl Interval {
     /// Waits for the next tick and returns its scheduled moment. Cancel safe: a dropped wait loses no tick.
-    pub async fn tick(&mut self) -> Instant {
-        if !backend::may_tick(self.ticks) {
-            std::future::pending::<()>().await;
+    #[track_caller]
+    pub fn tick(&mut self) -> impl Future<Output = Instant> {
+        let at = Location::caller();
+        async move {
+            if !backend::may_tick(self.ticks) {
+                std::future::pending::<()>().await;
+            }
+            let now = Instant::now();
+            if self.ticks > 0 || self.next > now {
+                Sleep { sleep: backend::Sleep::new(self.next - now), at }.await;
+            }
+            let tick = self.next;
+            self.next = tick + self.period;
+            self.ticks += 1;
+            tick
         }
-        let now = Instant::now();
-        if self.ticks > 0 || self.next > now {
-            sleep(self.next - now).await;
-        }
-        let tick = self.next;
-        self.next = tick + self.period;
-        self.ticks += 1;
-        tick
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,6 +50,8 @@ struct NodeInner {
     name: String,
     ip: IpAddr,
     service: Option<Service>,
+    /// Where the node was made: the spawn site of its service.
+    at: &'static Location<'static>,
 }
 
 /// Starts a node's service.
@@ -85,7 +88,7 @@ impl Node {
 
 impl Sim {
     pub(crate) fn new(run: Run, seed: u64, madsim: &Handle) -> Self {
-        let main = create(madsim, "main", 0, None);
+        let main = create(madsim, "main", 0, None, Location::caller());
         let cluster = Mutex::new(Cluster { nodes: vec![main.clone()], faults: Vec::new() });
         Self { shared: Arc::new(Shared { run, seed, madsim: madsim.clone(), main, cluster }) }
     }
@@ -114,19 +117,24 @@ impl Sim {
     ///
     /// # Panics
     /// Beyond 250 nodes.
+    #[track_caller]
     pub fn node<F>(&self, name: impl Into<String>, service: impl Fn(Node) -> F + Send + Sync + 'static) -> Node
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let service: Service = Box::new(move |node| Box::pin(service(node)));
+        self.node_at(Location::caller(), &name.into(), Box::new(move |node| Box::pin(service(node))))
+    }
+
+    fn node_at(&self, at: &'static Location<'static>, name: &str, service: Service) -> Node {
         let count = self.cluster().nodes.len();
-        let node = create(&self.shared.madsim, &name.into(), count, Some(service));
+        let node = create(&self.shared.madsim, name, count, Some(service), at);
         self.cluster().nodes.push(node.clone());
         self.start(&node);
         node
     }
 
     /// `count` nodes called `{name}1`, `{name}2` and so on, all of which run `service`.
+    #[track_caller]
     pub fn nodes<F>(
         &self,
         name: &str,
@@ -136,7 +144,12 @@ impl Sim {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        (1..=count).map(|number| self.node(format!("{name}{number}"), service.clone())).collect()
+        let at = Location::caller();
+        let node = |number| {
+            let service = service.clone();
+            self.node_at(at, &format!("{name}{number}"), Box::new(move |node| Box::pin(service(node))))
+        };
+        (1..=count).map(node).collect()
     }
 
     /// Starts a task on `node`; it ends with the node, if that is killed first.
@@ -146,7 +159,15 @@ impl Sim {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (task, handle) = Run::task(name, node.name(), future);
+        self.spawn_at(Location::caller(), node, name, future)
+    }
+
+    fn spawn_at<F>(&self, at: &'static Location<'static>, node: &Node, name: &str, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (task, handle) = Run::task(name, node.name(), at, future);
         let spawner = self.shared.madsim.get_node(node.inner.id).expect("nodes are never removed");
         drop(spawner.spawn(task));
         handle
@@ -154,7 +175,7 @@ impl Sim {
 
     fn start(&self, node: &Node) {
         if let Some(service) = &node.inner.service {
-            drop(self.spawn_on(node, node.name(), service(node.clone())));
+            drop(self.spawn_at(node.inner.at, node, node.name(), service(node.clone())));
         }
     }
 
@@ -236,9 +257,15 @@ impl Sim {
 }
 
 /// The node numbered `number`, at 10.0.0.(number + 1).
-fn create(madsim: &Handle, name: &str, number: usize, service: Option<Service>) -> Node {
+fn create(
+    madsim: &Handle,
+    name: &str,
+    number: usize,
+    service: Option<Service>,
+    at: &'static Location<'static>,
+) -> Node {
     let last = u8::try_from(number + 1).ok().filter(|last| *last <= 251).expect("a simulation has at most 250 nodes");
     let ip = IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
     let node = madsim.create_node().name(name).ip(ip).build();
-    Node { inner: Arc::new(NodeInner { id: node.id(), name: name.into(), ip, service }) }
+    Node { inner: Arc::new(NodeInner { id: node.id(), name: name.into(), ip, service, at }) }
 }

@@ -107,6 +107,23 @@ fn steps_are_limited() {
 }
 
 #[test]
+fn unordered_accesses_to_a_checked_cell_are_a_data_race() {
+    struct Shared(loom::cell::UnsafeCell<u32>);
+    // SAFETY: for the test: loom checks each access, and here it must object.
+    unsafe impl Sync for Shared {}
+    let racing = || async {
+        let shared = std::sync::Arc::new(Shared(loom::cell::UnsafeCell::new(0)));
+        let other = std::sync::Arc::clone(&shared);
+        // SAFETY: not needed: the second access is stopped before it happens.
+        spawn(async move { other.0.with_mut(|value| unsafe { *value += 1 }) });
+        // SAFETY: as above.
+        shared.0.with_mut(|value| unsafe { *value += 1 });
+    };
+    let report = Builder::new().check("racing", racing);
+    assert_eq!(report.failure.as_ref().map(|failure| &failure.kind), Some(&FailureKind::DataRace), "\n{report}");
+}
+
+#[test]
 fn every_alternative_of_a_choice_is_explored() {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
     let all = std::sync::Arc::clone(&seen);

@@ -60,14 +60,18 @@ impl Run {
         Self::new(Kind::Madsim, Engine::new(seed))
     }
 
-    /// A task for the driver to start by the means of its runtime, registered under `name` on `node`, and the handle that
-    /// joins it. Called inside the run.
-    #[track_caller]
-    pub fn task<F>(name: &str, node: &str, future: F) -> (impl Future<Output = ()> + use<F>, JoinHandle<F::Output>)
+    /// A task for the driver to start by the means of its runtime, registered under `name` on `node` as spawned at `at`, and
+    /// the handle that joins it. Called inside the run.
+    pub fn task<F>(
+        name: &str,
+        node: &str,
+        at: &'static Location<'static>,
+        future: F,
+    ) -> (impl Future<Output = ()> + use<F>, JoinHandle<F::Output>)
     where
         F: Future,
     {
-        let entry = Entry::register(Some(name.into()), Some(Arc::from(node)), Location::caller());
+        let entry = Entry::register(Some(name.into()), Some(Arc::from(node)), at);
         task::pair(entry, future)
     }
 

@@ -73,21 +73,25 @@ where
 /// Lets other tasks run. Completes when this task is scheduled again.
 ///
 /// In a model it is a point at which every other task may run first.
-pub async fn yield_now() {
-    struct Yield(bool);
+#[track_caller]
+pub fn yield_now() -> impl Future<Output = ()> {
+    struct Yield {
+        yielded: bool,
+        at: &'static Location<'static>,
+    }
 
     impl Future for Yield {
         type Output = ();
 
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            if std::mem::replace(&mut self.0, true) {
+            if std::mem::replace(&mut self.yielded, true) {
                 return Poll::Ready(());
             }
-            blocked(Op::Yield, None, Location::caller());
+            blocked(Op::Yield, None, self.at);
             backend::yield_now(cx);
             Poll::Pending
         }
     }
 
-    Yield(false).await;
+    Yield { yielded: false, at: Location::caller() }
 }
