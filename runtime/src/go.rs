@@ -76,6 +76,26 @@ impl<T> Channel<T> {
     pub fn close(&self) -> Result<(), CloseError> {
         if self.chan.close() { Ok(()) } else { Err(CloseError) }
     }
+
+    /// Values buffered at this moment: in a concurrent program it may be another the next.
+    pub fn len(&self) -> usize {
+        self.chan.len()
+    }
+
+    /// Whether nothing is buffered at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of values that the channel buffers; zero for a rendezvous.
+    pub fn capacity(&self) -> usize {
+        self.chan.capacity()
+    }
+
+    /// Whether the channel is closed; what is buffered can still be received.
+    pub fn is_closed(&self) -> bool {
+        self.chan.is_closed()
+    }
 }
 
 impl<T> Clone for Channel<T> {

@@ -84,11 +84,12 @@ pub unsafe trait Arm {
     }
 }
 
-/// The output of the arm that was chosen.
-#[doc(hidden)]
+/// What can be an arm of a select by itself: a channel operation, or an `Option` of one.
 pub trait Take: Arm {
+    /// What the operation gives.
     type Output;
 
+    #[doc(hidden)]
     fn take(self: Pin<&mut Self>) -> Self::Output;
 }
 
@@ -225,6 +226,7 @@ pub struct Select {
     signal: OnceCell<Signal>,
     enqueued: Cell<bool>,
     has_default: bool,
+    biased: bool,
     at: &'static Location<'static>,
     _pinned: PhantomPinned,
 }
@@ -233,13 +235,14 @@ pub struct Select {
 unsafe impl std::marker::Send for Select {}
 
 impl Select {
-    /// A select; with a default arm it does not wait.
+    /// A select; with a default arm it does not wait, biased it takes the first ready arm.
     #[track_caller]
-    pub fn new(has_default: bool) -> Self {
+    pub fn new(has_default: bool, biased: bool) -> Self {
         Self {
             signal: OnceCell::new(),
             enqueued: Cell::new(false),
             has_default,
+            biased,
             at: Location::caller(),
             _pinned: PhantomPinned,
         }
@@ -266,6 +269,9 @@ impl Select {
         for arm in arms.iter() {
             arm.check();
         }
+        if self.biased {
+            return first_ready(arms, cx).or_else(|| self.commit_or_enqueue(&Held::lock(arms, None), arms, cx));
+        }
         let futures = futures(arms).count();
         if futures > 0 {
             let held = Held::lock(arms, None);
@@ -275,18 +281,18 @@ impl Select {
                 return Some(ready[pick]);
             }
             drop(held);
-            if let Some(chosen) = poll_futures(arms, cx) {
+            if let Some(chosen) = poll_futures(arms, cx, false) {
                 return Some(chosen);
             }
         }
         self.commit_or_enqueue(&Held::lock(arms, None), arms, cx)
     }
 
-    /// Commits a ready arm, each with the same chance; else takes the default, or enqueues on every channel.
+    /// Commits a ready arm, each with the same chance unless biased; else takes the default, or enqueues on every channel.
     fn commit_or_enqueue(&self, held: &Held, arms: &mut Arms<'_, '_>, cx: &Context<'_>) -> Option<usize> {
         let mut ready = ready(arms);
         while !ready.is_empty() {
-            let arm = ready.remove(run::choose(ready.len()));
+            let arm = ready.remove(if self.biased { 0 } else { run::choose(ready.len()) });
             if held.attempt(arms, arm) {
                 return Some(arm);
             }
@@ -326,7 +332,7 @@ impl Select {
         }
         // SAFETY: polling, so no partner can claim.
         unsafe { signal.set_waker(cx.waker()) };
-        if let Some(chosen) = poll_futures(arms, cx) {
+        if let Some(chosen) = poll_futures(arms, cx, self.biased) {
             Held::lock(arms, None).remove(arms);
             return Some(chosen);
         }
@@ -348,6 +354,58 @@ impl Select {
     fn note_blocked(&self, arms: &Arms<'_, '_>) {
         let waiting = arms.iter().filter(|arm| !matches!(arm.source(), Source::Never));
         blocked_in_select(waiting.map(|arm| arm.describe()), self.at);
+    }
+}
+
+/// Waits for the first of operations whose number is known only at run time: its position and its output.
+///
+/// As [`select!`](crate::select!) otherwise: exactly one commits, at random among those that are ready. Of no operations at
+/// all, it waits for ever.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let channels: Vec<_> = (0..3).map(|_| windtunnel::channel(1)).collect();
+/// channels[2].0.send('c').await.unwrap();
+/// let first = windtunnel::select::first(channels.iter().map(|(_, receiver)| receiver.recv()));
+/// assert_eq!(first.await, (2, Some('c')));
+/// # });
+/// ```
+///
+/// # Cancel safety
+/// No message is lost: dropped, none of the operations has happened.
+///
+/// # Panics
+/// If polled again after it was ready.
+#[track_caller]
+pub fn first<A: Take>(operations: impl IntoIterator<Item = A>) -> First<A> {
+    let arms = operations.into_iter().map(Box::pin).collect();
+    First { arms, select: Box::pin(Select::new(false, false)) }
+}
+
+/// See [`first`].
+#[must_use = "nothing is waited for unless this is awaited"]
+pub struct First<A> {
+    // Dropped before the select, whose signal they may have in a queue.
+    arms: Vec<Pin<Box<A>>>,
+    select: Pin<Box<Select>>,
+}
+
+impl<A> std::fmt::Debug for First<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "First({} operations)", self.arms.len())
+    }
+}
+
+impl<A: Take> Future for First<A> {
+    type Output = (usize, A::Output);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { arms, select } = &mut *self;
+        let mut polled: SmallVec<[Pin<&mut dyn Arm>; 8]> =
+            arms.iter_mut().map(|arm| arm.as_mut() as Pin<&mut dyn Arm>).collect();
+        let chosen = select.as_mut().poll(&mut polled, cx);
+        drop(polled);
+        chosen.map(|chosen| (chosen, arms[chosen].as_mut().take()))
     }
 }
 
@@ -406,13 +464,24 @@ fn futures<'a>(arms: &'a Arms<'_, '_>) -> impl Iterator<Item = usize> + 'a {
     (0..arms.len()).filter(|&arm| matches!(arms[arm].source(), Source::Future))
 }
 
-/// Polls the futures, from a random one on; the first that is ready.
-fn poll_futures(arms: &mut Arms<'_, '_>, cx: &mut Context<'_>) -> Option<usize> {
+/// Tries the arms in their order.
+fn first_ready(arms: &mut Arms<'_, '_>, cx: &mut Context<'_>) -> Option<usize> {
+    (0..arms.len()).find(|&arm| match arms[arm].source() {
+        Source::Never => false,
+        Source::Future => arms[arm].as_mut().poll(cx).is_ready(),
+        Source::Lock(..) => Held::lock(&arms[arm..=arm], None).attempt(arms, arm),
+    })
+}
+
+/// Polls the futures, from a random one on unless biased; the first that is ready.
+fn poll_futures(arms: &mut Arms<'_, '_>, cx: &mut Context<'_>, biased: bool) -> Option<usize> {
     let mut order: SmallVec<[usize; 8]> = futures(arms).collect();
     if order.is_empty() {
         return None;
     }
-    let first = run::choose(order.len());
-    order.rotate_left(first);
+    if !biased {
+        let first = run::choose(order.len());
+        order.rotate_left(first);
+    }
     order.into_iter().find(|&arm| arms[arm].as_mut().poll(cx).is_ready())
 }

@@ -57,6 +57,9 @@ on_every_runtime! {
     default_is_taken_when_nothing_is_ready
     a_select_with_a_future_loses_no_message
     a_cancelled_select_loses_no_message
+    a_biased_select_takes_the_first_ready_arm
+    a_list_of_receives_gives_the_first_and_keeps_the_others
+    a_channel_tells_its_length_and_its_end
     a_mutex_excludes
     a_cancelled_lock_is_passed_on
     a_wait_group_waits_for_all
@@ -238,6 +241,54 @@ async fn a_cancelled_select_loses_no_message() {
     assert_eq!(received, Some(1));
     assert_eq!(sender.await.unwrap(), Ok(()));
     drop(b);
+}
+
+async fn a_biased_select_takes_the_first_ready_arm() {
+    let ((a, from_a), (b, from_b)) = (channel(1), channel(1));
+    for _ in 0..3 {
+        a.send('a').await.unwrap();
+        b.try_send('b').ok();
+        select! {
+            biased;
+            it = from_a.recv() => assert_eq!(it, Some('a')),
+            it = from_b.recv() => panic!("{it:?} before the first arm"),
+            () = std::future::ready(()) => panic!("a ready future before the first arm"),
+        }
+    }
+    drop(a);
+    spawn(async move {
+        yield_now().await;
+        b.send('c').await.unwrap();
+    });
+    assert_eq!(from_b.recv().await, Some('b'));
+    select! {
+        biased;
+        it = from_b.recv() => assert_eq!(it, Some('c')),
+    }
+}
+
+async fn a_list_of_receives_gives_the_first_and_keeps_the_others() {
+    let channels: Vec<_> = (0..2).map(|_| channel(0)).collect();
+    for (n, (sender, _)) in channels.iter().enumerate() {
+        let sender = sender.clone();
+        spawn(async move { sender.send(n).await.unwrap() });
+    }
+    let all = || select::first(channels.iter().map(|(_, receiver)| receiver.recv()));
+    let (one, other) = (all().await, all().await);
+    assert_eq!((one.1, other.1), (Some(one.0), Some(other.0)), "each from its own channel");
+    assert_ne!(one.0, other.0, "both, once");
+}
+
+async fn a_channel_tells_its_length_and_its_end() {
+    let (values, input) = channel(2);
+    assert_eq!((values.capacity(), input.len(), input.is_empty(), input.is_closed()), (2, 0, true, false));
+    values.send(1).await.unwrap();
+    assert_eq!((values.len(), values.is_empty(), input.capacity()), (1, false, 2));
+    drop(values);
+    assert_eq!((input.is_closed(), input.len()), (true, 1));
+    let handle = go::channel::<u8>(0);
+    handle.close().unwrap();
+    assert_eq!((handle.is_closed(), handle.len(), handle.is_empty(), handle.capacity()), (true, 0, true, 0));
 }
 
 async fn a_mutex_excludes() {

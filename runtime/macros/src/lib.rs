@@ -19,7 +19,9 @@ use proc_macro::TokenStream;
 /// Each arm is `pattern = expression => body`. The expression is a channel operation, an `Option` of one (`None` is never
 /// ready, as a nil channel in Go), or any other future. All expressions are evaluated, in order, before anything is waited
 /// for. Exactly one arm commits; if several are ready, one of them is chosen at random (in a model, each is explored). With
-/// a `default` arm nothing is waited for. Patterns must be irrefutable.
+/// a `default` arm nothing is waited for. Patterns must be irrefutable. After a leading `biased;` the first ready arm, from
+/// the top, is taken instead: then an arm that is always ready starves those below it. For a number of arms known only at run
+/// time there is `windtunnel::select::first`.
 ///
 /// # Cancel safety
 /// The other channel operations have not happened: no message is lost, and a value to be sent is dropped with its arm. Other

@@ -14,11 +14,17 @@ struct Arm {
 struct Select {
     arms: Vec<Arm>,
     default: Option<Expr>,
+    biased: bool,
 }
 
 impl Parse for Select {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut select = Self { arms: Vec::new(), default: None };
+        let mut select = Self { arms: Vec::new(), default: None, biased: false };
+        if input.peek(Ident) && input.peek2(Token![;]) && input.fork().parse::<Ident>()? == "biased" {
+            input.parse::<Ident>()?;
+            input.parse::<Token![;]>()?;
+            select.biased = true;
+        }
         while !input.is_empty() {
             if input.peek(Ident) && input.peek2(Token![=>]) && input.fork().parse::<Ident>()? == "default" {
                 let keyword = input.parse::<Ident>()?;
@@ -52,7 +58,7 @@ fn body(input: ParseStream<'_>) -> syn::Result<Expr> {
 }
 
 pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
-    let Select { arms, default } = syn::parse2(input)?;
+    let Select { arms, default, biased } = syn::parse2(input)?;
     let operations = arms.iter().map(|arm| &arm.operation);
     let patterns = arms.iter().map(|arm| &arm.pattern);
     let bodies = arms.iter().map(|arm| &arm.body);
@@ -67,7 +73,7 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
         let __chosen = {
             #[allow(unused_imports)]
             use ::windtunnel::select::{ViaArm as _, ViaFuture as _};
-            let mut __select = ::core::pin::pin!(::windtunnel::select::Select::new(#has_default));
+            let mut __select = ::core::pin::pin!(::windtunnel::select::Select::new(#has_default, #biased));
             #(let mut #names = ::core::pin::pin!(
                 (&mut ::windtunnel::select::Probe(::core::option::Option::Some(#operations))).arm()
             );)*

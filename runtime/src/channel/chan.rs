@@ -132,6 +132,19 @@ impl<T> Chan<T> {
         drop(lost);
     }
 
+    /// Values buffered at this moment.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().buffer.len()
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.state.lock().capacity
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     pub(super) fn add_sender(&self) {
         self.senders.add();
     }

@@ -119,6 +119,26 @@ impl<T> Sender<T> {
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         self.chan.try_send(value)
     }
+
+    /// Values buffered at this moment: in a concurrent program it may be another the next.
+    pub fn len(&self) -> usize {
+        self.chan.len()
+    }
+
+    /// Whether nothing is buffered at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of values that the channel buffers; zero for a rendezvous.
+    pub fn capacity(&self) -> usize {
+        self.chan.capacity()
+    }
+
+    /// Whether the channel is closed; what is buffered can still be received.
+    pub fn is_closed(&self) -> bool {
+        self.chan.is_closed()
+    }
 }
 
 impl<T> Clone for Sender<T> {
@@ -159,6 +179,26 @@ impl<T> Receiver<T> {
     /// Receives a value if one is there.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.chan.try_recv()
+    }
+
+    /// Values buffered at this moment: in a concurrent program it may be another the next.
+    pub fn len(&self) -> usize {
+        self.chan.len()
+    }
+
+    /// Whether nothing is buffered at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of values that the channel buffers; zero for a rendezvous.
+    pub fn capacity(&self) -> usize {
+        self.chan.capacity()
+    }
+
+    /// Whether the channel is closed; what is buffered can still be received.
+    pub fn is_closed(&self) -> bool {
+        self.chan.is_closed()
     }
 }
 
