@@ -6,7 +6,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::channel::{Chan, Recv, Send, TryRecvError, TrySendError};
+use crate::channel::{Chan, Recv, Send, TryRecvError, TrySendError, observers};
 
 /// A channel that buffers `capacity` values; none for a rendezvous.
 pub fn channel<T>(capacity: usize) -> Channel<T> {
@@ -77,25 +77,7 @@ impl<T> Channel<T> {
         if self.chan.close() { Ok(()) } else { Err(CloseError) }
     }
 
-    /// Values buffered at this moment: in a concurrent program it may be another the next.
-    pub fn len(&self) -> usize {
-        self.chan.len()
-    }
-
-    /// Whether nothing is buffered at this moment.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The number of values that the channel buffers; zero for a rendezvous.
-    pub fn capacity(&self) -> usize {
-        self.chan.capacity()
-    }
-
-    /// Whether the channel is closed; what is buffered can still be received.
-    pub fn is_closed(&self) -> bool {
-        self.chan.is_closed()
-    }
+    observers!();
 }
 
 impl<T> Clone for Channel<T> {

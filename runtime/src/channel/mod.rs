@@ -82,6 +82,32 @@ impl fmt::Display for TryRecvError {
 
 impl std::error::Error for TryRecvError {}
 
+/// What every handle can be asked about its channel.
+macro_rules! observers {
+    () => {
+        /// Values buffered at this moment: in a concurrent program it may be another the next.
+        pub fn len(&self) -> usize {
+            self.chan.len()
+        }
+
+        /// Whether nothing is buffered at this moment.
+        pub fn is_empty(&self) -> bool {
+            self.len() == 0
+        }
+
+        /// The number of values that the channel buffers; zero for a rendezvous.
+        pub fn capacity(&self) -> usize {
+            self.chan.capacity()
+        }
+
+        /// Whether the channel is closed; what is buffered can still be received.
+        pub fn is_closed(&self) -> bool {
+            self.chan.is_closed()
+        }
+    };
+}
+pub(crate) use observers;
+
 /// A channel that buffers `capacity` values; none for a rendezvous.
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     pair(None, capacity)
@@ -120,25 +146,7 @@ impl<T> Sender<T> {
         self.chan.try_send(value)
     }
 
-    /// Values buffered at this moment: in a concurrent program it may be another the next.
-    pub fn len(&self) -> usize {
-        self.chan.len()
-    }
-
-    /// Whether nothing is buffered at this moment.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The number of values that the channel buffers; zero for a rendezvous.
-    pub fn capacity(&self) -> usize {
-        self.chan.capacity()
-    }
-
-    /// Whether the channel is closed; what is buffered can still be received.
-    pub fn is_closed(&self) -> bool {
-        self.chan.is_closed()
-    }
+    observers!();
 }
 
 impl<T> Clone for Sender<T> {
@@ -181,25 +189,7 @@ impl<T> Receiver<T> {
         self.chan.try_recv()
     }
 
-    /// Values buffered at this moment: in a concurrent program it may be another the next.
-    pub fn len(&self) -> usize {
-        self.chan.len()
-    }
-
-    /// Whether nothing is buffered at this moment.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The number of values that the channel buffers; zero for a rendezvous.
-    pub fn capacity(&self) -> usize {
-        self.chan.capacity()
-    }
-
-    /// Whether the channel is closed; what is buffered can still be received.
-    pub fn is_closed(&self) -> bool {
-        self.chan.is_closed()
-    }
+    observers!();
 }
 
 impl<T> Clone for Receiver<T> {
