@@ -56,6 +56,7 @@ on_every_runtime! {
     an_arm_that_is_none_is_never_taken
     default_is_taken_when_nothing_is_ready
     a_select_with_a_future_loses_no_message
+    a_message_that_comes_while_a_future_is_polled_is_not_missed
     a_cancelled_select_loses_no_message
     a_biased_select_takes_the_first_ready_arm
     a_list_of_receives_gives_the_first_and_keeps_the_others
@@ -223,6 +224,21 @@ async fn a_select_with_a_future_loses_no_message() {
         }
     }
     assert_eq!(received.or(input.recv().await), Some(1));
+}
+
+async fn a_message_that_comes_while_a_future_is_polled_is_not_missed() {
+    let ((values, input), (nudge, nudged)) = (channel(0), channel(1));
+    spawn(async move { values.send(1).await.unwrap() });
+    spawn(async move { _ = nudge.send(()).await });
+    // Polled again when it is nudged, and never ready.
+    let never = async {
+        nudged.recv().await;
+        go::channel::<()>(0).recv().await;
+    };
+    select! {
+        it = input.recv() => assert_eq!(it, Some(1)),
+        () = never => panic!("it waits for ever"),
+    }
 }
 
 async fn a_cancelled_select_loses_no_message() {
