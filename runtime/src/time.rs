@@ -41,11 +41,6 @@ impl Instant {
     pub fn elapsed(&self) -> Duration {
         Self::now() - *self
     }
-
-    /// Time from `earlier` to this moment; zero if `earlier` is the later one.
-    pub fn duration_since(&self, earlier: Self) -> Duration {
-        *self - earlier
-    }
 }
 
 impl Add<Duration> for Instant {

@@ -356,11 +356,15 @@ async fn a_task_that_spins_and_yields_lets_others_go_on() {
 }
 
 async fn a_task_is_joined_with_its_result() {
-    let task = spawn(async {
-        yield_now().await;
+    let (go_on, wait) = channel::<()>(0);
+    let mut task = spawn(async move {
+        wait.recv().await;
         42
     });
-    assert_eq!(task.await, Ok(42));
+    assert!(!task.is_finished());
+    drop(go_on);
+    assert_eq!((&mut task).await, Ok(42));
+    assert!(task.is_finished());
 }
 
 async fn a_result_in_time_beats_the_limit() {
