@@ -1,12 +1,13 @@
 //! Channels with Go's rules: one cloneable handle, no effect of drops, an explicit close.
 //!
-//! Because dropping a handle changes nothing, a program that leaks in Go leaks here too, and the checkers show it.
+//! Because dropping a handle changes nothing, a program that leaks in Go leaks here too, and the checkers show it: a send
+//! that nobody receives and a receive that nobody feeds wait for ever. Where Go panics (a send to a closed channel, a second
+//! close) there is an error, which gives the value back: `unwrap` to do as Go does.
 
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 
-use crate::channel::{Chan, Recv, Send, TryRecvError, TrySendError, observers};
+use crate::channel::{Chan, Handle, observers, receives, sends};
 
 /// A channel that buffers `capacity` values; none for a rendezvous.
 pub fn channel<T>(capacity: usize) -> Channel<T> {
@@ -36,38 +37,8 @@ impl fmt::Display for CloseError {
 impl std::error::Error for CloseError {}
 
 impl<T> Channel<T> {
-    /// Sends `value`: completes when it is buffered or, in a rendezvous, when a receiver has it. Nobody receiving, it waits
-    /// for ever.
-    ///
-    /// # Errors
-    /// Gives the value back if the channel is closed, before or while it waits. Go panics there: `unwrap` to do the same.
-    ///
-    /// # Cancel safety
-    /// A dropped send either happened or did not: if it was not complete, the value is dropped with it.
-    #[track_caller]
-    pub fn send(&self, value: T) -> Send<'_, T> {
-        Send::new(&self.chan, Some(value), Location::caller())
-    }
-
-    /// Receives the next value, or `None` once the channel is closed and drained.
-    ///
-    /// # Cancel safety
-    /// No message is lost: a dropped receive that had been handed a value gives it to the next receiver, or puts it back in
-    /// front.
-    #[track_caller]
-    pub fn recv(&self) -> Recv<'_, T> {
-        Recv::new(&self.chan, None, Location::caller())
-    }
-
-    /// Sends `value` if that needs no waiting.
-    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        self.chan.try_send(value)
-    }
-
-    /// Receives a value if one is there.
-    pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.chan.try_recv()
-    }
+    sends!("the channel is closed");
+    receives!();
 
     /// Closes the channel: receivers drain what is buffered and then see the end, sends give their value back.
     ///
@@ -78,6 +49,12 @@ impl<T> Channel<T> {
     }
 
     observers!();
+}
+
+impl<T> Handle<T> for Channel<T> {
+    fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
 }
 
 impl<T> Clone for Channel<T> {

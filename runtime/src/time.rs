@@ -131,6 +131,18 @@ pub struct Timeout<F> {
     sleep: Sleep,
 }
 
+impl<F> Timeout<F> {
+    /// The future under the limit.
+    pub(crate) fn get_ref(&self) -> &F {
+        &self.future
+    }
+
+    /// [`get_ref`](Self::get_ref), to be polled or cancelled.
+    pub(crate) fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut F> {
+        self.project().future
+    }
+}
+
 impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, Elapsed>;
 

@@ -396,13 +396,7 @@ impl<T> Wait<T> {
         Poll::Pending
     }
 
-    /// Leaves the queue, or learns how a partner was faster. Safe to call from `Drop`.
-    pub(crate) fn cancel<S>(&self, lock: &Lock<S>, queue: fn(&mut S) -> &mut WaitQueue<T>) -> Option<Outcome> {
-        let mut held = lock.lock_in_drop()?;
-        self.withdraw(queue(&mut held))
-    }
-
-    /// [`cancel`](Self::cancel), for a caller that holds the queue's lock.
+    /// Leaves the queue, or learns how a partner was faster. Under the queue's lock.
     pub(crate) fn withdraw(&self, queue: &mut WaitQueue<T>) -> Option<Outcome> {
         let done = self.signal.done();
         if done.is_none() {
@@ -411,7 +405,7 @@ impl<T> Wait<T> {
         done.map(|(_, outcome)| outcome)
     }
 
-    /// What the partner left in the slot, once the operation has completed.
+    /// What is in the slot, once the operation has completed or left the queue.
     pub(crate) fn take(&self) -> Option<T> {
         self.waiter.take()
     }

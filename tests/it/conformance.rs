@@ -1,9 +1,15 @@
 //! One body, every runtime: tokio with two threads, tokio with one, 16 seeds of madsim, every interleaving under loom.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 
-use windtunnel::channel::{self, SendError, TryRecvError, TrySendError, channel};
+use futures::{SinkExt, StreamExt};
+use windtunnel::channel::{
+    self, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError, channel,
+};
 use windtunnel::sync::{Mutex, WaitGroup};
 use windtunnel::task::yield_now;
 use windtunnel::{go, select, spawn, time};
@@ -61,6 +67,14 @@ on_every_runtime! {
     a_biased_select_takes_the_first_ready_arm
     a_list_of_receives_gives_the_first_and_keeps_the_others
     a_channel_tells_its_length_and_its_end
+    a_timed_send_happens_or_gives_its_value_back
+    a_timed_operation_on_a_closed_channel_says_so
+    a_cancelled_send_says_whether_it_was_delivered
+    a_cancelled_receive_gives_what_it_was_handed
+    a_stream_ends_with_its_channel
+    a_dropped_stream_loses_no_message
+    a_sink_delivers_and_closes
+    a_sink_gives_the_value_back
     a_mutex_excludes
     a_cancelled_lock_is_passed_on
     a_wait_group_waits_for_all
@@ -305,6 +319,96 @@ async fn a_channel_tells_its_length_and_its_end() {
     let handle = go::channel::<u8>(0);
     handle.close().unwrap();
     assert_eq!((handle.is_closed(), handle.len(), handle.is_empty(), handle.capacity()), (true, 0, true, 0));
+}
+
+async fn a_timed_send_happens_or_gives_its_value_back() {
+    let (values, input) = channel(0);
+    let receiver = spawn(async move { input.recv_timeout(time::millis(5)).await });
+    let sent = values.send_timeout(7, time::millis(5)).await;
+    match (sent, receiver.await.unwrap()) {
+        (Ok(()), Ok(7))
+        | (Err(SendTimeoutError::Timeout(7) | SendTimeoutError::Closed(7)), Err(RecvTimeoutError::Timeout)) => {}
+        both => panic!("the two sides do not agree: {both:?}"),
+    }
+}
+
+async fn a_timed_operation_on_a_closed_channel_says_so() {
+    let pipe = go::channel(1);
+    pipe.send(1).await.unwrap();
+    pipe.close().unwrap();
+    assert_eq!(pipe.send_timeout(2, time::secs(60)).await, Err(SendTimeoutError::Closed(2)));
+    assert_eq!(pipe.recv_timeout(time::secs(60)).await, Ok(1));
+    assert_eq!(pipe.recv_timeout(time::secs(60)).await, Err(RecvTimeoutError::Closed));
+}
+
+async fn a_cancelled_send_says_whether_it_was_delivered() {
+    let (values, input) = channel(0);
+    let receiver = spawn(async move { input.try_recv() });
+    let mut send = pin!(values.send(7));
+    let sent = poll_fn(|cx| Poll::Ready(send.as_mut().poll(cx))).await;
+    match (sent, send.cancel(), receiver.await.unwrap()) {
+        (Poll::Pending, None, Ok(7)) | (Poll::Pending, Some(7), Err(TryRecvError::Empty)) => {}
+        (Poll::Ready(Err(SendError(7))), None, Err(TryRecvError::Empty)) => {}
+        (Poll::Pending, Some(7), Err(TryRecvError::Closed)) => unreachable!("a sender is there"),
+        all => panic!("sender and receiver do not agree: {all:?}"),
+    }
+}
+
+async fn a_cancelled_receive_gives_what_it_was_handed() {
+    let (values, input) = channel(0);
+    let sender = spawn(async move { values.try_send(7) });
+    let mut recv = pin!(input.recv());
+    let received = poll_fn(|cx| Poll::Ready(recv.as_mut().poll(cx))).await;
+    match (received, recv.cancel(), sender.await.unwrap()) {
+        (Poll::Pending, Some(7), Ok(())) | (Poll::Pending, None, Err(TrySendError::Full(7))) => {}
+        (Poll::Ready(None), None, Err(TrySendError::Full(7))) => {}
+        all => panic!("sender and receiver do not agree: {all:?}"),
+    }
+}
+
+async fn a_stream_ends_with_its_channel() {
+    let (values, input) = channel(1);
+    spawn(async move {
+        for n in 0..3 {
+            values.send(n).await.unwrap();
+        }
+    });
+    let mut stream = pin!(input.into_stream());
+    assert_eq!(stream.by_ref().collect::<Vec<_>>().await, [0, 1, 2]);
+    assert_eq!(stream.next().await, None, "it stays at its end");
+}
+
+async fn a_dropped_stream_loses_no_message() {
+    let (values, input) = channel(0);
+    let sender = spawn(async move { values.send(7).await });
+    let stream = input.clone().into_stream();
+    let early = {
+        let mut stream = pin!(stream);
+        poll_fn(|cx| Poll::Ready(stream.poll_next_unpin(cx))).await
+    };
+    match early {
+        Poll::Ready(early) => assert_eq!(early, Some(7)),
+        Poll::Pending => assert_eq!(input.recv().await, Some(7)),
+    }
+    sender.await.unwrap().unwrap();
+}
+
+async fn a_sink_delivers_and_closes() {
+    let (values, input) = channel(0);
+    let receiver = spawn(async move { [input.recv().await, input.recv().await, input.recv().await] });
+    let mut sink = pin!(values.into_sink());
+    sink.feed(1).await.unwrap();
+    sink.send(2).await.unwrap();
+    sink.close().await.unwrap();
+    assert_eq!(receiver.await.unwrap(), [Some(1), Some(2), None]);
+}
+
+async fn a_sink_gives_the_value_back() {
+    let (values, input) = channel(0);
+    spawn(async move { drop(input) });
+    let mut sink = pin!(values.into_sink());
+    assert_eq!(sink.send(7).await, Err(SendError(7)));
+    assert_eq!(sink.send(8).await, Err(SendError(8)), "and takes none any more");
 }
 
 async fn a_mutex_excludes() {

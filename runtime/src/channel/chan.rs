@@ -16,6 +16,19 @@ pub struct Chan<T> {
     receivers: Count,
 }
 
+/// What reaches a channel: a handle of it, or a reference while a handle is borrowed.
+pub trait Handle<T> {
+    #[doc(hidden)]
+    fn chan(&self) -> &Chan<T>;
+}
+
+impl<T> Handle<T> for &Chan<T> {
+    #[inline]
+    fn chan(&self) -> &Chan<T> {
+        self
+    }
+}
+
 /// Invariant: a waiting receiver that can be claimed means nothing is buffered; a waiting sender means the buffer is full.
 pub struct State<T> {
     buffer: VecDeque<T>,

@@ -6,107 +6,22 @@
 //! the value back. For Go's rules (one handle, no effect of drops, explicit close) see [`go::channel`](crate::go::channel).
 
 mod chan;
+mod error;
+mod forms;
 mod ops;
+mod stream;
+mod timed;
 
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 
 pub(crate) use chan::Chan;
+pub use chan::Handle;
+pub use error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub(crate) use forms::{observers, receives, sends};
 pub use ops::{Direction, Operation, Receiving, Recv, Send, Sending};
-
-/// The value of a send that found the channel closed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SendError<T>(pub T);
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendError").finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the channel is closed")
-    }
-}
-
-impl<T> std::error::Error for SendError<T> {}
-
-/// The value of a [`Sender::try_send`] that did not happen.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum TrySendError<T> {
-    /// No receiver waits and the buffer is full.
-    Full(T),
-    /// The channel is closed.
-    Closed(T),
-}
-
-impl<T> fmt::Debug for TrySendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TrySendError::Full(_) => "Full(..)",
-            TrySendError::Closed(_) => "Closed(..)",
-        })
-    }
-}
-
-impl<T> fmt::Display for TrySendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TrySendError::Full(_) => "the channel is full",
-            TrySendError::Closed(_) => "the channel is closed",
-        })
-    }
-}
-
-impl<T> std::error::Error for TrySendError<T> {}
-
-/// Why a [`Receiver::try_recv`] gave no value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TryRecvError {
-    /// Nothing is buffered and no sender waits.
-    Empty,
-    /// The channel is closed and drained.
-    Closed,
-}
-
-impl fmt::Display for TryRecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TryRecvError::Empty => "the channel is empty",
-            TryRecvError::Closed => "the channel is closed and drained",
-        })
-    }
-}
-
-impl std::error::Error for TryRecvError {}
-
-/// What every handle can be asked about its channel.
-macro_rules! observers {
-    () => {
-        /// Values buffered at this moment: in a concurrent program it may be another the next.
-        pub fn len(&self) -> usize {
-            self.chan.len()
-        }
-
-        /// Whether nothing is buffered at this moment.
-        pub fn is_empty(&self) -> bool {
-            self.len() == 0
-        }
-
-        /// The number of values that the channel buffers; zero for a rendezvous.
-        pub fn capacity(&self) -> usize {
-            self.chan.capacity()
-        }
-
-        /// Whether the channel is closed; what is buffered can still be received.
-        pub fn is_closed(&self) -> bool {
-            self.chan.is_closed()
-        }
-    };
-}
-pub(crate) use observers;
+pub use stream::{RecvStream, SendSink};
+pub use timed::{RecvTimeout, SendTimeout, Timed};
 
 /// A channel that buffers `capacity` values; none for a rendezvous.
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
@@ -129,24 +44,14 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends `value`: completes when it is buffered or, in a rendezvous, when a receiver has it.
-    ///
-    /// # Errors
-    /// Gives the value back if every receiver is gone, before or while it waits.
-    ///
-    /// # Cancel safety
-    /// A dropped send either happened or did not: if it was not complete, the value is dropped with it.
-    #[track_caller]
-    pub fn send(&self, value: T) -> Send<'_, T> {
-        Send::new(&self.chan, Some(value), Location::caller())
-    }
-
-    /// Sends `value` if that needs no waiting.
-    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        self.chan.try_send(value)
-    }
-
+    sends!("every receiver is gone");
     observers!();
+}
+
+impl<T> Handle<T> for Sender<T> {
+    fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
 }
 
 impl<T> Clone for Sender<T> {
@@ -174,22 +79,14 @@ pub struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Receives the next value, or `None` once the channel is closed and drained.
-    ///
-    /// # Cancel safety
-    /// No message is lost: a dropped receive that had been handed a value gives it to the next receiver, or puts it back in
-    /// front.
-    #[track_caller]
-    pub fn recv(&self) -> Recv<'_, T> {
-        Recv::new(&self.chan, None, Location::caller())
-    }
-
-    /// Receives a value if one is there.
-    pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.chan.try_recv()
-    }
-
+    receives!();
     observers!();
+}
+
+impl<T> Handle<T> for Receiver<T> {
+    fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
 }
 
 impl<T> Clone for Receiver<T> {

@@ -8,18 +8,18 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::SendError;
-use super::chan::{Chan, State};
+use super::chan::{Chan, Handle, State};
+use super::{RecvTimeoutError, SendError, SendTimeoutError};
 use crate::object::Label;
 use crate::select::{Arm, Source, Take};
 use crate::task::{Op, blocked};
 use crate::wait::{Outcome, Signal, Wait, WaitQueue, Waiter, Wakers};
 
 /// A send in progress. See [`Sender::send`](super::Sender::send).
-pub type Send<'a, T> = Operation<'a, T, Sending>;
+pub type Send<'a, T> = Operation<&'a Chan<T>, T, Sending>;
 
 /// A receive in progress. See [`Receiver::recv`](super::Receiver::recv).
-pub type Recv<'a, T> = Operation<'a, T, Receiving>;
+pub type Recv<'a, T> = Operation<&'a Chan<T>, T, Receiving>;
 
 /// The direction of a send.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub enum Receiving {}
 pub trait Direction<T>: sealed::Sealed {
     /// What the operation gives.
     type Output;
+    /// What it gives under a time limit.
+    type Timed;
     #[doc(hidden)]
     const OP: Op;
     #[doc(hidden)]
@@ -44,6 +46,9 @@ pub trait Direction<T>: sealed::Sealed {
     fn attempt(state: &mut State<T>, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome>;
     #[doc(hidden)]
     fn output(outcome: Outcome, slot: Option<T>) -> Self::Output;
+    /// The end of an operation with a time limit: its output, or what [`Operation::cancel`] gave when the limit ran out.
+    #[doc(hidden)]
+    fn timed(output: Result<Self::Output, Option<T>>) -> Self::Timed;
     /// The operation was completed but its owner has gone; `slot` is what a partner left.
     #[doc(hidden)]
     fn abandon(chan: &Chan<T>, slot: Option<T>);
@@ -57,6 +62,7 @@ mod sealed {
 
 impl<T> Direction<T> for Sending {
     type Output = Result<(), SendError<T>>;
+    type Timed = Result<(), SendTimeoutError<T>>;
     const OP: Op = Op::Send;
 
     fn queue(state: &mut State<T>) -> &mut WaitQueue<T> {
@@ -78,13 +84,26 @@ impl<T> Direction<T> for Sending {
         }
     }
 
-    fn abandon(_chan: &Chan<T>, slot: Option<T>) {
+    fn timed(output: Result<Self::Output, Option<T>>) -> Self::Timed {
+        match output {
+            Ok(Ok(())) | Err(None) => Ok(()),
+            Ok(Err(SendError(value))) => Err(SendTimeoutError::Closed(value)),
+            Err(Some(value)) => Err(SendTimeoutError::Timeout(value)),
+        }
+    }
+
+    fn abandon(chan: &Chan<T>, slot: Option<T>) {
+        if !std::thread::panicking() {
+            let end = if slot.is_none() { "after it was delivered" } else { "undelivered" };
+            tracing::trace!(target: "windtunnel::channel", "channel send ({}) is dropped {end}", chan.label());
+        }
         drop(slot);
     }
 }
 
 impl<T> Direction<T> for Receiving {
     type Output = Option<T>;
+    type Timed = Result<T, RecvTimeoutError>;
     const OP: Op = Op::Recv;
 
     fn queue(state: &mut State<T>) -> &mut WaitQueue<T> {
@@ -103,6 +122,14 @@ impl<T> Direction<T> for Receiving {
         slot
     }
 
+    fn timed(output: Result<Self::Output, Option<T>>) -> Self::Timed {
+        match output {
+            Ok(Some(value)) | Err(Some(value)) => Ok(value),
+            Ok(None) => Err(RecvTimeoutError::Closed),
+            Err(None) => Err(RecvTimeoutError::Timeout),
+        }
+    }
+
     fn abandon(chan: &Chan<T>, slot: Option<T>) {
         if let Some(value) = slot {
             chan.give_back(value);
@@ -112,8 +139,8 @@ impl<T> Direction<T> for Receiving {
 
 /// A send or a receive in progress: await it, or make it an arm of [`select!`](crate::select!).
 #[must_use = "an operation does nothing unless awaited"]
-pub struct Operation<'a, T, D: Direction<T>> {
-    chan: &'a Chan<T>,
+pub struct Operation<H: Handle<T>, T, D: Direction<T>> {
+    handle: H,
     /// The value to send until it is on its way; the value received once there is one.
     slot: Option<T>,
     at: &'static Location<'static>,
@@ -133,15 +160,15 @@ enum Stage<T> {
     Finished,
 }
 
-impl<T, D: Direction<T>> fmt::Debug for Operation<'_, T, D> {
+impl<H: Handle<T>, T, D: Direction<T>> fmt::Debug for Operation<H, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", D::OP, self.chan.label())
+        write!(f, "{} ({})", D::OP, self.handle.chan().label())
     }
 }
 
-impl<'a, T, D: Direction<T>> Operation<'a, T, D> {
-    pub(crate) fn new(chan: &'a Chan<T>, slot: Option<T>, at: &'static Location<'static>) -> Self {
-        Self { chan, slot, at, stage: Stage::New, direction: PhantomData }
+impl<H: Handle<T>, T, D: Direction<T>> Operation<H, T, D> {
+    pub(crate) fn new(handle: H, slot: Option<T>, at: &'static Location<'static>) -> Self {
+        Self { handle, slot, at, stage: Stage::New, direction: PhantomData }
     }
 
     /// # Safety
@@ -153,14 +180,14 @@ impl<'a, T, D: Direction<T>> Operation<'a, T, D> {
 
     fn trace(&self, outcome: Outcome) {
         let end = if outcome == Outcome::Done { "" } else { " finds it closed" };
-        tracing::trace!(target: "windtunnel::channel", "{} ({}){end}", D::OP, self.chan.label());
+        tracing::trace!(target: "windtunnel::channel", "{} ({}){end}", D::OP, self.handle.chan().label());
     }
 
     /// The first poll: performs the operation, or enqueues it.
     fn begin(&mut self, cx: &Context<'_>) -> Option<Outcome> {
-        self.chan.object.check();
+        self.handle.chan().object.check();
         let mut wakers = Wakers::new();
-        let mut state = self.chan.state.lock();
+        let mut state = self.handle.chan().state.lock();
         let outcome = D::attempt(&mut state, &mut self.slot, &mut wakers);
         if outcome.is_none() {
             self.stage = Stage::Waiting(Wait::new(self.slot.take()));
@@ -174,7 +201,7 @@ impl<'a, T, D: Direction<T>> Operation<'a, T, D> {
     }
 }
 
-impl<T, D: Direction<T>> Future for Operation<'_, T, D> {
+impl<H: Handle<T>, T, D: Direction<T>> Future for Operation<H, T, D> {
     type Output = D::Output;
 
     /// # Panics
@@ -184,7 +211,7 @@ impl<T, D: Direction<T>> Future for Operation<'_, T, D> {
         let this = unsafe { self.parts() };
         let outcome = match &this.stage {
             Stage::New => this.begin(cx),
-            Stage::Waiting(wait) => match wait.poll(&this.chan.state, cx) {
+            Stage::Waiting(wait) => match wait.poll(&this.handle.chan().state, cx) {
                 Poll::Ready(outcome) => {
                     this.slot = wait.take();
                     Some(outcome)
@@ -194,7 +221,7 @@ impl<T, D: Direction<T>> Future for Operation<'_, T, D> {
             _ => panic!("a channel operation was polled again after it was ready"),
         };
         let Some(outcome) = outcome else {
-            blocked(D::OP, Some(this.chan.label()), this.at);
+            blocked(D::OP, Some(this.handle.chan().label()), this.at);
             return Poll::Pending;
         };
         this.stage = Stage::Finished;
@@ -203,61 +230,83 @@ impl<T, D: Direction<T>> Future for Operation<'_, T, D> {
     }
 }
 
-impl<T, D: Direction<T>> Drop for Operation<'_, T, D> {
+impl<H: Handle<T>, T, D: Direction<T>> Drop for Operation<H, T, D> {
     #[inline]
     fn drop(&mut self) {
         if !matches!(self.stage, Stage::New | Stage::Finished) {
-            self.cancel();
+            let slot = self.withdraw();
+            D::abandon(self.handle.chan(), slot);
         }
     }
 }
 
-impl<T, D: Direction<T>> Operation<'_, T, D> {
-    /// The operation is dropped before it was ready.
+impl<H: Handle<T>, T, D: Direction<T>> Operation<H, T, D> {
+    /// Ends the operation, and says what became of its value: a send gives it back, or nothing if it was delivered; a receive
+    /// gives the value it had been handed just before, if there is one.
+    ///
+    /// To drop an operation does the same without saying so: the value of a send is dropped, that of a receive goes to the
+    /// next receiver, or back to the front.
+    pub fn cancel(self: Pin<&mut Self>) -> Option<T> {
+        // SAFETY: the stage is replaced after its waiter has left the queue.
+        let this = unsafe { self.parts() };
+        let value = this.withdraw();
+        this.stage = Stage::Finished;
+        value
+    }
+
+    /// Leaves the queue; what is in the slot then. Safe to call from `Drop`.
     #[cold]
-    fn cancel(&mut self) {
-        let completed = match &self.stage {
-            Stage::Waiting(wait) => wait.cancel(&self.chan.state, D::queue).map(|_| wait.take()),
-            Stage::Selecting(waiter) => self.chan.state.lock_in_drop().and_then(|mut state| {
-                // Still linked: nobody completed it. Otherwise a partner did, under this lock.
-                let linked = D::queue(&mut state).remove(waiter);
-                (!linked).then(|| waiter.take())
-            }),
-            Stage::Complete(_) => Some(self.slot.take()),
-            Stage::New | Stage::Finished => None,
-        };
-        if let Some(slot) = completed {
-            D::abandon(self.chan, slot);
+    fn withdraw(&mut self) -> Option<T> {
+        let lock = &self.handle.chan().state;
+        match &self.stage {
+            Stage::Waiting(wait) => {
+                wait.withdraw(D::queue(&mut *lock.lock_in_drop()?));
+                wait.take()
+            }
+            Stage::Selecting(waiter) => {
+                // No longer linked, a partner has completed it, under this lock.
+                D::queue(&mut *lock.lock_in_drop()?).remove(waiter);
+                waiter.take()
+            }
+            Stage::New | Stage::Complete(_) => self.slot.take(),
+            Stage::Finished => None,
         }
+    }
+
+    /// Begins anew, with `slot`, after the end.
+    pub(super) fn rearm(self: Pin<&mut Self>, slot: Option<T>) {
+        // SAFETY: a stage without a waiter is replaced.
+        let this = unsafe { self.parts() };
+        debug_assert!(matches!(this.stage, Stage::New | Stage::Finished), "one operation at a time");
+        this.slot = slot;
+        this.stage = Stage::New;
     }
 }
 
 // SAFETY: the waiter is linked and unlinked under the lock that `source` names, and unlinked before it goes.
-unsafe impl<T, D: Direction<T>> Arm for Operation<'_, T, D> {
+unsafe impl<H: Handle<T>, T, D: Direction<T>> Arm for Operation<H, T, D> {
     fn source(&self) -> Source {
-        Source::Lock(self.chan.label().id, NonNull::from(self.chan.state.raw()))
+        Source::Lock(self.handle.chan().label().id, NonNull::from(self.handle.chan().state.raw()))
     }
 
     fn describe(&self) -> (Op, Option<Label>) {
-        (D::OP, Some(self.chan.label()))
+        (D::OP, Some(self.handle.chan().label()))
     }
 
     fn check(&self) {
-        self.chan.object.check();
+        self.handle.chan().object.check();
     }
 
     unsafe fn is_ready(&self) -> bool {
         // SAFETY: the caller holds the lock of `source`.
-        D::is_ready(unsafe { self.chan.state.held() })
+        D::is_ready(unsafe { self.handle.chan().state.held() })
     }
 
     unsafe fn attempt(self: Pin<&mut Self>, wakers: &mut Wakers) -> bool {
-        // SAFETY: the stage has no waiter yet; the caller holds the lock of `source`.
-        let (this, state) = unsafe {
-            let this = self.parts();
-            let chan = this.chan;
-            (this, chan.state.held())
-        };
+        // SAFETY: the stage has no waiter yet.
+        let this = unsafe { self.parts() };
+        // SAFETY: the caller holds the lock of `source`.
+        let state = unsafe { this.handle.chan().state.held() };
         let Some(outcome) = D::attempt(state, &mut this.slot, wakers) else { return false };
         this.stage = Stage::Complete(outcome);
         true
@@ -269,7 +318,7 @@ unsafe impl<T, D: Direction<T>> Arm for Operation<'_, T, D> {
         this.stage = Stage::Selecting(Waiter::new(this.slot.take()));
         let Stage::Selecting(waiter) = &this.stage else { unreachable!("just stored") };
         // SAFETY: the caller holds the lock and keeps `signal` in place for as long as the waiter is linked.
-        unsafe { D::queue(this.chan.state.held()).push(waiter, signal, arm) };
+        unsafe { D::queue(this.handle.chan().state.held()).push(waiter, signal, arm) };
     }
 
     unsafe fn remove(self: Pin<&mut Self>) {
@@ -277,7 +326,7 @@ unsafe impl<T, D: Direction<T>> Arm for Operation<'_, T, D> {
         let this = unsafe { self.parts() };
         if let Stage::Selecting(waiter) = &this.stage {
             // SAFETY: the caller holds the lock of `source`.
-            D::queue(unsafe { this.chan.state.held() }).remove(waiter);
+            D::queue(unsafe { this.handle.chan().state.held() }).remove(waiter);
             this.slot = waiter.take();
             this.stage = Stage::New;
         }
@@ -293,7 +342,7 @@ unsafe impl<T, D: Direction<T>> Arm for Operation<'_, T, D> {
     }
 }
 
-impl<T, D: Direction<T>> Take for Operation<'_, T, D> {
+impl<H: Handle<T>, T, D: Direction<T>> Take for Operation<H, T, D> {
     type Output = D::Output;
 
     fn take(self: Pin<&mut Self>) -> D::Output {
