@@ -7,9 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 
 use futures::{SinkExt, StreamExt};
-use windtunnel::channel::{
-    self, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError, channel,
-};
+use windtunnel::channel::{self, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError, channel};
 use windtunnel::sync::{Mutex, WaitGroup};
 use windtunnel::task::yield_now;
 use windtunnel::{go, select, spawn, time};

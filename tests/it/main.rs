@@ -6,6 +6,7 @@ mod conformance;
 mod determinism;
 mod hidden;
 mod limits;
+mod pairs;
 mod properties;
 mod readme;
 mod replay;
