@@ -13,4 +13,5 @@ mod replay;
 mod reports;
 mod runs;
 mod scheduler;
+mod select;
 mod sync;
