@@ -17,9 +17,9 @@
 //!
 //! The attribute makes the function a `#[test]` and enters it into [`models`]. The engine is [loom]: it runs the function
 //! once for each interleaving that can make a difference, under the C11 memory model, and stops at the first that fails: a
-//! *deadlock* (the main task is blocked), a *leak* (the main task has ended and others are blocked), a *panic*, *no
-//! progress* (a task spins), or more tasks than the limit. The failure is reported with who is blocked where, the steps that
-//! led there, and a schedule that replays just that execution.
+//! *deadlock* (the main task is blocked), a *leak* (the main task has ended and others are blocked), a *panic*, a *data
+//! race* (of two accesses to a cell), *no progress* (a task spins), or more tasks than the limit. The failure is reported with
+//! who is blocked where, the steps that led there, and a schedule that replays just that execution.
 //!
 //! Timers fire at once or as late as the other tasks allow, random choices take every value: both are explored. A verdict is
 //! *complete* only if the search ended by itself, under no bound. What the checker cannot see (std atomics and mutexes in the

@@ -66,7 +66,10 @@ pub enum FailureKind {
         at: String,
     },
     /// Two unordered accesses to one cell, at least one of them a write.
-    DataRace,
+    DataRace {
+        /// Which.
+        race: String,
+    },
     /// A task spins: the limit on steps was hit.
     NoProgress,
     /// The limit on tasks was hit.
@@ -82,7 +85,7 @@ impl FailureKind {
             FailureKind::Deadlock => "DEADLOCK",
             FailureKind::Leak => "LEAK",
             FailureKind::Panic { .. } => "PANIC",
-            FailureKind::DataRace => "DATA RACE",
+            FailureKind::DataRace { .. } => "DATA RACE",
             FailureKind::NoProgress => "NO PROGRESS",
             FailureKind::TooManyTasks => "TOO MANY TASKS",
             FailureKind::Stale => "NOT DETERMINISTIC",
@@ -199,7 +202,7 @@ impl fmt::Display for Report {
             FailureKind::NoProgress => {
                 f.write_str("\n  the limit on steps was hit: a task spins, or max_steps is too low")?;
             }
-            FailureKind::DataRace => f.write_str("\n  two tasks access one cell and nothing orders them")?,
+            FailureKind::DataRace { race } => write!(f, "\n  {race}")?,
             FailureKind::Stale => {
                 f.write_str("\n  the model took another path when run again: it depends on something else")?;
             }

@@ -247,6 +247,7 @@ impl Shared {
         match run.and_then(Run::stopped).map(|stopped| stopped.stop) {
             Some(Stop::Steps) => FailureKind::NoProgress,
             Some(Stop::Tasks) => FailureKind::TooManyTasks,
+            Some(Stop::DataRace(race)) => FailureKind::DataRace { race },
             Some(Stop::Panic { message, .. }) if message.starts_with("deadlock; threads") => {
                 if run.is_some_and(Run::main_ended) { FailureKind::Leak } else { FailureKind::Deadlock }
             }
@@ -254,7 +255,9 @@ impl Shared {
                 FailureKind::NoProgress
             }
             Some(Stop::Panic { message, at }) if !at.contains("/loom-") => FailureKind::Panic { message, at },
-            Some(Stop::Panic { message, .. }) if message.contains("Causality violation") => FailureKind::DataRace,
+            Some(Stop::Panic { message, .. }) if message.contains("Causality violation") => {
+                FailureKind::DataRace { race: "two tasks access one cell and nothing orders them".into() }
+            }
             _ => FailureKind::Stale,
         }
     }

@@ -50,6 +50,7 @@
 )]
 
 mod backend;
+pub mod cell;
 pub mod channel;
 #[cfg(any(feature = "sim", feature = "model"))]
 pub mod engine;

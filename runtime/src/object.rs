@@ -8,7 +8,7 @@ use crate::run::{self, Tag};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Label {
     pub(crate) id: u64,
-    name: Option<&'static str>,
+    pub(crate) name: Option<&'static str>,
 }
 
 impl fmt::Display for Label {

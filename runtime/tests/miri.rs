@@ -8,14 +8,16 @@
 //! They are ordinary tests as well.
 
 use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use windtunnel::cell::CheckedCell;
 use windtunnel::channel::{SendError, TryRecvError};
-use windtunnel::sync::Mutex;
+use windtunnel::sync::{Cause, Context as Cancellation, Mutex};
 use windtunnel::{channel, select, spawn, task};
 
 fn run<F: Future>(test: F) -> F::Output {
@@ -171,6 +173,49 @@ fn a_mutex_passes_from_task_to_task() {
         }
         assert_eq!(*mutex.lock().await, [0, 1, 2]);
     });
+}
+
+#[test]
+fn a_cancellation_finds_those_who_still_wait() {
+    let root = Cancellation::new();
+    let child = root.child();
+    let mut first = pin!(child.cancelled());
+    assert!(poll_once(first.as_mut()).is_pending());
+    let mut middle = Box::pin(child.cancelled());
+    assert!(poll_once(middle.as_mut()).is_pending());
+    let mut last = pin!(child.cancelled());
+    assert!(poll_once(last.as_mut()).is_pending());
+    drop((middle, child));
+    let waiting = thread::spawn({
+        let cancelled = root.cancelled();
+        || run(cancelled)
+    });
+    root.cancel_because(String::from("over"));
+    let cause = Cause::Because("over".into());
+    assert_eq!((poll_once(first), poll_once(last)), (Poll::Ready(cause.clone()), Poll::Ready(cause.clone())));
+    assert_eq!(waiting.join().unwrap(), cause);
+}
+
+/// Threads and closures that come to one cell at once: whoever gets in has it alone, or with readers only.
+#[test]
+fn a_checked_cell_refuses_what_would_be_undefined() {
+    let refused = |access: &dyn Fn()| panic::catch_unwind(AssertUnwindSafe(access)).is_err();
+    let cell = Arc::new(CheckedCell::new(vec![1]));
+    assert_eq!(cell.with(|outer| cell.with(|inner| outer.len() + inner.len())), 2);
+    cell.with(|outer| {
+        assert!(refused(&|| cell.set(Vec::new())));
+        assert_eq!(*outer, [1]);
+    });
+    cell.with_mut(|outer| {
+        assert!(refused(&|| drop(cell.with(Vec::len))) && refused(&|| cell.with_mut(Vec::clear)));
+        outer.push(2);
+    });
+    let threads = [(); 2].map(|()| {
+        let cell = Arc::clone(&cell);
+        thread::spawn(move || (0..10).filter(|_| !refused(&|| cell.with_mut(|value| value.push(3)))).count())
+    });
+    let pushed: usize = threads.map(|thread| thread.join().unwrap()).iter().sum();
+    assert_eq!(Arc::into_inner(cell).unwrap().into_inner().len(), 2 + pushed);
 }
 
 /// Two threads on the lock, the signal and the slot.

@@ -154,6 +154,6 @@ fn cause(stop: Stop) -> Cause {
         Stop::Panic { message, .. } if message.contains("all tasks will block forever") => Cause::Deadlock,
         Stop::Panic { message, .. } if message.starts_with("time limit exceeded") => Cause::TimeLimit,
         Stop::Panic { message, at } => Cause::Panic { message, at },
-        Stop::Steps | Stop::Tasks => unreachable!("a simulation has no such limits"),
+        Stop::Steps | Stop::Tasks | Stop::DataRace(_) => unreachable!("only a model stops so"),
     }
 }

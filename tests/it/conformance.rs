@@ -27,7 +27,7 @@ macro_rules! on_every_runtime {
             })*
         }
         mod madsim {
-            $(#[test] fn $body() { super::simulate(stringify!($body), |_| Box::pin(super::$body())); })*
+            $(#[test] fn $body() { crate::conformance::simulate(stringify!($body), |_| Box::pin(super::$body())); })*
         }
         mod loom {
             $(#[test] fn $body() {
@@ -38,7 +38,7 @@ macro_rules! on_every_runtime {
     };
 }
 
-fn simulate(name: &'static str, body: fn(windtunnel_sim::Sim) -> Body) {
+pub(crate) fn simulate(name: &'static str, body: fn(windtunnel_sim::Sim) -> Body) {
     let scenario = Scenario { module: "conformance", function: name, package: "", summary: "", seeds: 16, body };
     let report = Sweep { verify: true, ..Sweep::new(0..16) }.run(&scenario, &AtomicBool::new(false), &|| {});
     assert!(report.failure.is_none(), "\n{}", report.failure.unwrap());

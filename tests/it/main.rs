@@ -2,7 +2,10 @@
 
 mod architecture;
 mod bugs;
+mod cell;
+#[macro_use]
 mod conformance;
+mod context;
 mod determinism;
 mod hidden;
 mod limits;

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -209,6 +210,24 @@ impl<T> Slot<T> {
 
     pub(crate) fn into_inner(self) -> T {
         self.0.into_inner()
+    }
+}
+
+/// When a task did something, as loom knows it: a cell written then. Who reads it now races, unless that is ordered before.
+pub(crate) struct Moment(loom::cell::UnsafeCell<()>);
+
+impl Moment {
+    /// `None` in an execution that has failed: see [`alive`].
+    pub(crate) fn now() -> Option<Self> {
+        alive().then(|| {
+            let cell = loom::cell::UnsafeCell::new(());
+            cell.with_mut(|_| ());
+            Self(cell)
+        })
+    }
+
+    pub(crate) fn is_past(&self) -> bool {
+        engine::unnoticed(|| catch_unwind(AssertUnwindSafe(|| self.0.with(|_| ()))).is_ok())
     }
 }
 

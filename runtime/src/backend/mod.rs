@@ -242,6 +242,40 @@ impl<T> Slot<T> {
     }
 }
 
+/// When something happened, where the backend knows which events are ordered: [`now`](Self::now) is `None` elsewhere.
+pub(crate) enum Moment {
+    #[cfg(feature = "model")]
+    Loom(loom::Moment),
+}
+
+impl Moment {
+    pub(crate) fn now() -> Option<Self> {
+        match run::kind() {
+            #[cfg(feature = "model")]
+            Kind::Loom => loom::Moment::now().map(Self::Loom),
+            _ => None,
+        }
+    }
+
+    /// Whether it is ordered before what the current task does now.
+    pub(crate) fn is_past(&self) -> bool {
+        match *self {
+            #[cfg(feature = "model")]
+            Self::Loom(ref moment) => moment.is_past(),
+        }
+    }
+}
+
+/// Ends the task, and in a model the execution, with a data race of this description.
+#[track_caller]
+pub(crate) fn data_race(race: String) -> ! {
+    match run::kind() {
+        #[cfg(feature = "model")]
+        Kind::Loom => crate::engine::halt(crate::engine::Stop::DataRace(race)),
+        _ => panic!("data race: {race}"),
+    }
+}
+
 /// Whether an interval that has ticked `ticks` times may tick again. Models bound it.
 pub(crate) fn may_tick(ticks: u64) -> bool {
     match run::kind() {

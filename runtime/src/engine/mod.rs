@@ -25,7 +25,7 @@ use crate::task::{self, TaskState};
 #[cfg(feature = "model")]
 pub use model::{Choices, Limits};
 #[cfg(feature = "model")]
-pub(crate) use model::{count_step, count_task};
+pub(crate) use model::{count_step, count_task, halt, unnoticed};
 #[cfg(feature = "sim")]
 pub use sim::FAULT_STREAM;
 pub use trace::{Sink, traced};
@@ -66,6 +66,8 @@ pub enum Stop {
     Steps,
     /// A spawn beyond the limit on tasks.
     Tasks,
+    /// Two accesses to a cell that nothing orders: which.
+    DataRace(String),
 }
 
 /// What stopped a run, and what things looked like then.
@@ -180,6 +182,10 @@ fn install_panic_hook() {
         std::panic::set_hook(Box::new(move |panic| {
             if run::kind() == Kind::Tokio {
                 return previous(panic);
+            }
+            #[cfg(feature = "model")]
+            if run::with(|run| run.engine().model.is_probing()) {
+                return;
             }
             let message = panic.payload_as_str().unwrap_or("a value that is not a string").to_owned();
             let at = panic.location().map(task::place).unwrap_or_default();

@@ -21,6 +21,7 @@ pub(crate) struct Model {
     choices: Mutex<Choices>,
     ticks_bounded: AtomicBool,
     main_ended: AtomicBool,
+    probing: AtomicBool,
 }
 
 /// Bounds on one execution. They are honoured, and reported when hit.
@@ -44,6 +45,7 @@ impl Default for Model {
             choices: Mutex::default(),
             ticks_bounded: AtomicBool::new(false),
             main_ended: AtomicBool::new(false),
+            probing: AtomicBool::new(false),
         }
     }
 }
@@ -62,6 +64,11 @@ impl Model {
             self.ticks_bounded.store(true, Ordering::Relaxed);
         }
         more
+    }
+
+    /// Whether a panic is to go unnoticed: see [`unnoticed`].
+    pub(crate) fn is_probing(&self) -> bool {
+        self.probing.load(Ordering::Relaxed)
     }
 }
 
@@ -83,7 +90,17 @@ pub(crate) fn count_task() {
     }
 }
 
-fn halt(stop: Stop) -> ! {
+/// Calls `probe`, which asks loom something that it answers no by a panic, and catches that.
+pub(crate) fn unnoticed<R>(probe: impl FnOnce() -> R) -> R {
+    let probing = |on| run::with(|run| run.engine().model.probing.store(on, Ordering::Relaxed));
+    probing(true);
+    let answer = probe();
+    probing(false);
+    answer
+}
+
+/// Ends the execution.
+pub(crate) fn halt(stop: Stop) -> ! {
     /// The payload of a panic that ends an execution whose verdict is already noted.
     struct Halt;
 

@@ -26,6 +26,7 @@ pub enum Op {
     Barrier,
     Once,
     WaitGroup,
+    Context,
     Join,
     Sleep,
     Yield,
@@ -51,6 +52,7 @@ impl fmt::Display for Op {
             Op::Barrier => "barrier",
             Op::Once => "once",
             Op::WaitGroup => "wait group",
+            Op::Context => "context",
             Op::Join => "join",
             Op::Sleep => "sleep",
             Op::Yield => "yield",
@@ -135,7 +137,7 @@ pub(crate) struct Entry {
 }
 
 /// What to call a task.
-pub(super) fn label(name: Option<&str>, id: u64) -> Cow<'_, str> {
+pub(crate) fn label(name: Option<&str>, id: u64) -> Cow<'_, str> {
     name.map_or_else(|| format!("task {id}").into(), Cow::from)
 }
 

@@ -17,13 +17,14 @@ pub use join::{JoinError, JoinHandle};
 
 #[cfg(feature = "model")]
 pub(crate) use dump::MAIN;
+pub(crate) use dump::place;
 #[cfg(any(feature = "sim", feature = "model"))]
-pub(crate) use dump::{place, tasks};
+pub(crate) use dump::tasks;
 #[cfg(any(feature = "sim", feature = "model"))]
 pub(crate) use entry::current;
 #[cfg(feature = "model")]
 pub(crate) use entry::replace_current;
-pub(crate) use entry::{Entry, Op, Wait, blocked, blocked_in_select, with_current};
+pub(crate) use entry::{Entry, Op, Wait, blocked, blocked_in_select, label, with_current};
 #[cfg(any(feature = "sim", feature = "model"))]
 pub(crate) use join::pair;
 pub(crate) use registry::Registry;

@@ -1,7 +1,8 @@
-//! Known bugs of the talks' own programs: each beside its mended twin, with the checker that must find it and what it must
+//! Known bugs, most of the talks' own programs: each beside its mended twin, with the checker that must find it and what it must
 //! say. A different failure does not count as found.
 
 mod client;
+mod counter;
 mod scheduler;
 
 use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
@@ -32,7 +33,7 @@ pub struct Expected {
     pub word: &'static str,
     /// Beginnings of task names, and the operation each must be in.
     pub tasks: &'static [(&'static str, &'static str)],
-    /// What a panic must say; empty for other failures.
+    /// What a panic or a data race must say; empty for other failures.
     pub message: &'static str,
 }
 
@@ -48,12 +49,13 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 5] = [
+pub const BUGS: [&Bug; 6] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
     &scheduler::CLOSED_SERVERS_SPIN,
     &client::DONE_CAPACITY_1_LEAK,
+    &counter::RACY_COUNTER,
 ];
 
 impl Bug {
@@ -90,10 +92,10 @@ impl Expected {
         if failure.kind.word() != self.word {
             return Some(format!("expected {}, found {}", self.word, failure.kind.word()));
         }
-        if let FailureKind::Panic { message, .. } = &failure.kind
+        if let FailureKind::Panic { message, .. } | FailureKind::DataRace { race: message } = &failure.kind
             && !message.contains(self.message)
         {
-            return Some(format!("expected a panic with `{}`, found `{message}`", self.message));
+            return Some(format!("expected {} with `{}`, found `{message}`", self.word, self.message));
         }
         let absent = self.tasks.iter().find(|(name, wait)| {
             !failure.tasks.iter().any(|task| task.label().starts_with(name) && task.wait == *wait)
