@@ -120,7 +120,9 @@ impl Wake for Parker {
         if self.locking.load(Ordering::Relaxed) {
             switching(|| self.late.fetch_add(1, Ordering::AcqRel));
         }
-        self.by_only_waker.store(Arc::strong_count(&self) == ONLY_WAKER, Ordering::Relaxed);
+        // A task that wakes itself goes on with other work first, whose order is not known.
+        let by_another = loom::thread::current().id() != self.thread.id();
+        self.by_only_waker.store(by_another && Arc::strong_count(&self) == ONLY_WAKER, Ordering::Relaxed);
         self.token.store(true, Ordering::Relaxed);
         if self.locking.load(Ordering::Relaxed) {
             self.has_late.store(true, Ordering::Relaxed);
