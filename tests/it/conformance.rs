@@ -1,48 +1,17 @@
 //! One body, every runtime: tokio with two threads, tokio with one, 16 seeds of madsim, every interleaving under loom.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use windtunnel::channel::{self, SendError, TryRecvError, TrySendError, channel};
 use windtunnel::sync::{Mutex, WaitGroup};
 use windtunnel::task::yield_now;
 use windtunnel::{go, select, spawn, time};
-use windtunnel_sim::{Body, Scenario, Sweep};
 
-macro_rules! on_every_runtime {
-    ($($body:ident)*) => {
-        mod tokio_two_threads {
-            $(#[test] fn $body() {
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-                    .block_on(super::$body());
-            })*
-        }
-        mod tokio_one_thread {
-            $(#[test] fn $body() {
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(super::$body());
-            })*
-        }
-        mod madsim {
-            $(#[test] fn $body() { super::simulate(stringify!($body), |_| Box::pin(super::$body())); })*
-        }
-        mod loom {
-            $(#[test] fn $body() {
-                let report = windtunnel_model::Builder::new().check(stringify!($body), super::$body);
-                assert!(report.is_complete(), "\n{report}");
-            })*
-        }
-    };
-}
-
-fn simulate(name: &'static str, body: fn(windtunnel_sim::Sim) -> Body) {
-    let scenario = Scenario { module: "conformance", function: name, package: "", summary: "", seeds: 16, body };
-    let report = Sweep { verify: true, ..Sweep::new(0..16) }.run(&scenario, &AtomicBool::new(false), &|| {});
-    assert!(report.failure.is_none(), "\n{}", report.failure.unwrap());
-    assert_eq!(report.diverged, None);
-    assert_eq!(report.runs, 32);
-}
+use crate::common::on_every_runtime;
+use crate::conformance as bodies;
 
 on_every_runtime! {
+    bodies:
     a_rendezvous_needs_both_sides
     values_arrive_in_order
     a_buffer_holds_its_capacity_and_no_more

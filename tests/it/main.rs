@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bugs;
+mod common;
 mod conformance;
 mod determinism;
 mod hidden;
@@ -13,3 +14,5 @@ mod reports;
 mod runs;
 mod scheduler;
 mod sync;
+mod task;
+mod time;

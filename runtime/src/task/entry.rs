@@ -1,12 +1,12 @@
 //! What is known of each task, kept outside the task's future.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::{fmt, iter, mem};
 
+use super::abort::Abort;
 use crate::lock::Lock;
 use crate::object::Label;
 use crate::run::{self, Tag};
@@ -27,7 +27,9 @@ pub enum Op {
     Once,
     WaitGroup,
     Join,
+    JoinNext,
     Sleep,
+    Timer,
     Yield,
     TcpAccept,
     TcpConnect,
@@ -52,7 +54,9 @@ impl fmt::Display for Op {
             Op::Once => "once",
             Op::WaitGroup => "wait group",
             Op::Join => "join",
+            Op::JoinNext => "join next",
             Op::Sleep => "sleep",
+            Op::Timer => "timer",
             Op::Yield => "yield",
             Op::TcpAccept => "tcp accept",
             Op::TcpConnect => "tcp connect",
@@ -128,20 +132,19 @@ pub(crate) struct Entry {
     tag: Tag,
     phase: AtomicU8,
     wait: Lock<Blocked>,
+    pub(super) abort: Abort,
     /// Its place in the registry.
     pub(super) place: usize,
     #[cfg(feature = "model")]
     pub(crate) parker: std::sync::OnceLock<Arc<crate::backend::loom::Parker>>,
 }
 
-/// What to call a task.
-pub(super) fn label(name: Option<&str>, id: u64) -> Cow<'_, str> {
-    name.map_or_else(|| format!("task {id}").into(), Cow::from)
-}
-
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&label(self.name.as_deref(), self.id))
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "task {}", self.id),
+        }
     }
 }
 
@@ -161,6 +164,7 @@ impl Entry {
                 tag: run.tag(),
                 phase: AtomicU8::new(RUNNING),
                 wait: Lock::outside_models(Blocked { op: Op::Future, on: None, arms: Vec::new(), at }),
+                abort: Abort::new(),
                 place,
                 #[cfg(feature = "model")]
                 parker: std::sync::OnceLock::new(),

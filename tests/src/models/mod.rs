@@ -2,3 +2,5 @@
 
 pub mod scheduler;
 pub mod sync;
+pub mod task;
+pub mod time;
