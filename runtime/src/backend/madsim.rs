@@ -23,7 +23,7 @@ pub(crate) fn now() -> Duration {
 }
 
 /// Longer sleeps would overflow madsim's clock.
-const LONGEST_SLEEP: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const LONGEST_SLEEP: Duration = Duration::from_hours(100 * 365 * 24);
 
 pub(crate) fn sleep_until(deadline: Duration) -> Sleep {
     let now = now();

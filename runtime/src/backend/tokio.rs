@@ -31,7 +31,7 @@ pub(crate) fn spawn_blocking(task: impl Future<Output = ()> + Send + 'static) {
 /// The moment from which [`now`] counts: an hour ago, since the clock of another runtime may be behind while it is paused.
 fn base() -> Instant {
     static BASE: OnceLock<Instant> = OnceLock::new();
-    const BEFORE: Duration = Duration::from_secs(60 * 60);
+    const BEFORE: Duration = Duration::from_hours(1);
     *BASE.get_or_init(|| {
         let now = Instant::now();
         now.checked_sub(BEFORE).unwrap_or(now)
@@ -43,7 +43,7 @@ pub(crate) fn now() -> Duration {
 }
 
 /// Later deadlines would overflow tokio's clock.
-const LAST_DEADLINE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const LAST_DEADLINE: Duration = Duration::from_hours(100 * 365 * 24);
 
 pub(crate) fn sleep_until(deadline: Duration) -> Sleep {
     tokio::time::sleep_until(base() + deadline.min(LAST_DEADLINE))

@@ -267,7 +267,7 @@ impl<T> Drop for JoinSet<T> {
     }
 }
 
-impl<'a, T> Request for &'a JoinSet<T> {
+impl<T> Request for &JoinSet<T> {
     type Rules = Members<T>;
     type Output = Option<Result<T, JoinError>>;
     const OP: Op = Op::JoinNext;

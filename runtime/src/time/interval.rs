@@ -28,7 +28,7 @@ impl MissedTickBehavior {
         let late = now - tick;
         match self {
             MissedTickBehavior::Delay if late > TOLERANCE => now + period,
-            MissedTickBehavior::Skip if late > TOLERANCE => now + (period - remainder(late, period)),
+            MissedTickBehavior::Skip if late > TOLERANCE => now + period - remainder(late, period),
             _ => tick + period,
         }
     }

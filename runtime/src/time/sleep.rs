@@ -32,7 +32,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[must_use = "a sleep does nothing unless awaited"]
 pub struct Sleep {
     #[pin]
-    sleep: backend::Sleep,
+    inner: backend::Sleep,
     deadline: Instant,
     at: &'static Location<'static>,
 }
@@ -46,7 +46,7 @@ impl fmt::Debug for Sleep {
 impl Sleep {
     /// [`sleep_until`], as part of the operation at `at`.
     pub(super) fn until(deadline: Instant, at: &'static Location<'static>) -> Self {
-        Self { sleep: backend::Sleep::until(deadline.0), deadline, at }
+        Self { inner: backend::Sleep::until(deadline.0), deadline, at }
     }
 
     /// The moment at which it is over.
@@ -57,7 +57,7 @@ impl Sleep {
     /// Sleeps until `deadline` instead, whether or not it was over. Poll it again afterwards: nothing is woken before that.
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let mut this = self.project();
-        this.sleep.set(backend::Sleep::until(deadline.0));
+        this.inner.set(backend::Sleep::until(deadline.0));
         *this.deadline = deadline;
     }
 }
@@ -67,7 +67,7 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let ready = this.sleep.poll(cx);
+        let ready = this.inner.poll(cx);
         if ready.is_pending() {
             blocked(Op::Sleep, None, this.at);
         } else {
@@ -127,7 +127,7 @@ impl<F: Future> Future for Timeout<F> {
             return Poll::Ready(Ok(output));
         }
         // Polled on the inner backend's sleep: where this task waits is what the future said.
-        this.sleep.project().sleep.poll(cx).map(|()| {
+        this.sleep.project().inner.poll(cx).map(|()| {
             tracing::trace!(target: "windtunnel::time", "timeout");
             Err(Elapsed)
         })

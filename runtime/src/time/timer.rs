@@ -47,18 +47,24 @@ impl Timer {
 
     /// Stops it: from now on it does not fire. True if it was running; false if its time had come, or it was stopped before.
     pub fn stop(&mut self) -> bool {
-        self.sleep.take().is_some_and(|sleep| !backend::has_come(sleep.deadline().0))
+        let was_running = self.is_running();
+        self.sleep = None;
+        was_running
     }
 
     /// Sets it to fire when `duration` has passed from now, and no more at its former time. True if it was running, as
     /// [`stop`](Self::stop).
     pub fn reset(&mut self, duration: Duration) -> bool {
-        let was_running = self.sleep.as_ref().is_some_and(|sleep| !backend::has_come(sleep.deadline().0));
+        let was_running = self.is_running();
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(Instant::now() + duration),
             None => self.sleep = Some(Box::pin(sleep(duration))),
         }
         was_running
+    }
+
+    fn is_running(&self) -> bool {
+        self.sleep.as_ref().is_some_and(|sleep| !backend::has_come(sleep.deadline().0))
     }
 }
 
