@@ -62,8 +62,8 @@ where
 
 /// Runs `f`, which may block its thread: reads a file, computes for long.
 ///
-/// On tokio it runs on a thread of tokio's for such tasks; while it waits for one, [`dump`] shows it as running. In a simulation or
-/// a model there is one thread, and nothing to gain: `f` is a task of its own there, which runs without interruption.
+/// On tokio it runs on one of the threads that tokio keeps for such work; while it waits for one, [`dump`] shows it as running.
+/// In a simulation or a model there is one thread, which `f` has for itself, in a task of its own: what blocks it blocks the run.
 ///
 /// # Panics
 /// As [`spawn`].
