@@ -182,8 +182,8 @@ pub async fn set_shutdown_waits_for_all() {
     for _ in 0..2 {
         let alive = Arc::clone(&alive);
         set.spawn(async move {
-            let _alive = alive;
             forever().await;
+            drop(alive);
         })
         .await;
     }
