@@ -10,9 +10,11 @@ use windtunnel::time::{Instant, millis, secs, sleep, timeout};
 use windtunnel::{channel, go, select, spawn};
 use windtunnel_model::Builder;
 
-use crate::conformance::simulate;
+use crate::common::{on_every_runtime, simulate};
+use crate::context as bodies;
 
 on_every_runtime! {
+    bodies:
     a_parent_cancels_all_its_descendants_for_its_reason
     a_child_leaves_its_parent_and_its_siblings_alone
     the_first_cause_stays

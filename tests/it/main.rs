@@ -3,7 +3,7 @@
 mod architecture;
 mod bugs;
 mod cell;
-#[macro_use]
+mod common;
 mod conformance;
 mod context;
 mod determinism;
@@ -18,3 +18,5 @@ mod runs;
 mod scheduler;
 mod select;
 mod sync;
+mod task;
+mod time;

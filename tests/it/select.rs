@@ -1,9 +1,9 @@
 //! Loops over `select!`: whom they serve.
 
-use std::sync::atomic::AtomicBool;
-
 use windtunnel::{channel, select, task};
-use windtunnel_sim::{Body, Scenario, Sweep};
+
+use crate::common::on_tokio_and_madsim;
+use crate::select as bodies;
 
 const ROUNDS: usize = 3_000;
 
@@ -45,24 +45,8 @@ async fn a_busy_channel_does_not_hold_up_another() {
     panic!("the second arm was not taken in {ROUNDS} rounds");
 }
 
-macro_rules! on_tokio_and_madsim {
-    ($($body:ident)*) => {$(mod $body {
-        #[test]
-        fn tokio() {
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(super::$body());
-        }
-
-        #[test]
-        fn madsim() {
-            super::simulate(stringify!($body), |_| Box::pin(super::$body()));
-        }
-    })*};
-}
-
-on_tokio_and_madsim!(a_loop_serves_every_arm a_busy_channel_does_not_hold_up_another);
-
-fn simulate(name: &'static str, body: fn(windtunnel_sim::Sim) -> Body) {
-    let scenario = Scenario { module: "select", function: name, package: "", summary: "", seeds: 4, body };
-    let report = Sweep::new(0..4).run(&scenario, &AtomicBool::new(false), &|| {});
-    assert!(report.failure.is_none(), "\n{}", report.failure.unwrap());
+on_tokio_and_madsim! {
+    bodies:
+    a_loop_serves_every_arm
+    a_busy_channel_does_not_hold_up_another
 }

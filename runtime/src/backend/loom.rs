@@ -51,11 +51,14 @@ pub(crate) fn spawn(entry: &Arc<Entry>, future: impl Future<Output = ()> + Send 
 pub(crate) fn block_on<F: Future>(entry: &Entry, future: F) -> F::Output {
     let parker = entry.parker.get_or_init(|| Arc::new(Parker::new()));
     let waker = Waker::from(Arc::clone(parker));
+    // Until the task stores one by which it is aborted, when it first waits: `ONLY_WAKER` counts it from the start.
+    let mut stand_in = Some(waker.clone());
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
+        stand_in.take();
         parker.park();
     }
 }
@@ -78,8 +81,8 @@ pub(crate) struct Parker {
 }
 
 /// References to a parker while its task has given away one waker and that waker is waking it: the task's entry, the
-/// waker in `block_on`, and the one at work.
-const ONLY_WAKER: usize = 3;
+/// waker in `block_on`, the one by which it is aborted, and the one at work.
+const ONLY_WAKER: usize = 4;
 
 impl Parker {
     fn new() -> Self {
@@ -110,25 +113,34 @@ impl Parker {
             switching(|| self.late.fetch_add(0, Ordering::AcqRel));
         }
     }
-}
 
-impl Wake for Parker {
-    fn wake(self: Arc<Self>) {
+    fn unpark(&self, by_only_waker: bool) {
         if !alive() {
             return;
         }
         if self.locking.load(Ordering::Relaxed) {
             switching(|| self.late.fetch_add(1, Ordering::AcqRel));
         }
-        // A task that wakes itself goes on with other work first, whose order is not known.
-        let by_another = loom::thread::current().id() != self.thread.id();
-        self.by_only_waker.store(by_another && Arc::strong_count(&self) == ONLY_WAKER, Ordering::Relaxed);
+        self.by_only_waker.store(by_only_waker, Ordering::Relaxed);
         self.token.store(true, Ordering::Relaxed);
         if self.locking.load(Ordering::Relaxed) {
             self.has_late.store(true, Ordering::Relaxed);
         } else {
             self.thread.unpark();
         }
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        // A task that wakes itself goes on with other work first, whose order is not known.
+        let by_another = loom::thread::current().id() != self.thread.id();
+        self.unpark(by_another && Arc::strong_count(&self) == ONLY_WAKER);
+    }
+
+    /// Whoever wakes by reference keeps a waker: not the only one.
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.unpark(false);
     }
 }
 
@@ -174,6 +186,11 @@ impl Atomic {
         if determined == Some(true) {
             return self.latest.load(Ordering::Relaxed);
         }
+        self.watch()
+    }
+
+    /// A load that says nothing of who woke the task.
+    pub(crate) fn watch(&self) -> u32 {
         switching(|| self.atomic.load(Ordering::Acquire))
     }
 
@@ -251,7 +268,7 @@ pub(crate) struct Sleep {
     late: Option<bool>,
 }
 
-pub(crate) fn sleep(_duration: Duration) -> Sleep {
+pub(crate) fn sleep_until(_deadline: Duration) -> Sleep {
     Sleep { late: None }
 }
 

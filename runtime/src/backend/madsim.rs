@@ -22,8 +22,17 @@ pub(crate) fn now() -> Duration {
     madsim::time::TimeHandle::try_current().map_or(Duration::ZERO, |time| time.elapsed())
 }
 
-pub(crate) fn sleep(duration: Duration) -> Sleep {
-    madsim::time::sleep(duration)
+/// Longer sleeps would overflow madsim's clock.
+const LONGEST_SLEEP: Duration = Duration::from_hours(100 * 365 * 24);
+
+pub(crate) fn sleep_until(deadline: Duration) -> Sleep {
+    let now = now();
+    let mut sleep = madsim::time::sleep(deadline.saturating_sub(now).min(LONGEST_SLEEP));
+    if deadline < now {
+        // It is over, as on tokio; madsim would have it take its least millisecond.
+        Pin::new(&mut sleep).reset(madsim::time::Instant::now());
+    }
+    sleep
 }
 
 pub(crate) struct TcpListener(madsim::net::TcpListener);
@@ -88,7 +97,7 @@ impl AsyncRead for TcpStream {
             let arrived = buf.filled()[before..].iter().copied();
             self.held.extend(arrived);
             buf.set_filled(before);
-            self.hold = Some(sleep(delay));
+            self.hold = Some(sleep_until(now() + delay));
         }
         if let Some(hold) = &mut self.hold {
             ready!(Pin::new(hold).poll(cx));

@@ -63,6 +63,19 @@ where
     }
 }
 
+/// Starts a task that blocks its thread: on tokio on a thread for such tasks, elsewhere as any other.
+pub(crate) fn spawn_blocking<F>(task: Task<F>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match run::kind() {
+        Kind::Tokio => tokio::spawn_blocking(task),
+        #[cfg(any(feature = "sim", feature = "model"))]
+        _ => spawn(task),
+    }
+}
+
 /// Has the current task, which returns `Pending` next, polled again once others have had a chance to run.
 pub(crate) fn yield_now(cx: &Context<'_>) {
     match run::kind() {
@@ -72,7 +85,7 @@ pub(crate) fn yield_now(cx: &Context<'_>) {
     }
 }
 
-/// Time since the run began (on tokio: since the process first asked).
+/// Time since the run began (on tokio: since an hour before the process first asked).
 pub(crate) fn now() -> Duration {
     match run::kind() {
         Kind::Tokio => tokio::now(),
@@ -80,6 +93,15 @@ pub(crate) fn now() -> Duration {
         Kind::Madsim => madsim::now(),
         #[cfg(feature = "model")]
         Kind::Loom => loom::now(),
+    }
+}
+
+/// Whether the moment `deadline`, as [`now`] counts, has come. A model explores both.
+pub(crate) fn has_come(deadline: Duration) -> bool {
+    match run::kind() {
+        #[cfg(feature = "model")]
+        Kind::Loom => run::choose(2) == 1,
+        _ => now() >= deadline,
     }
 }
 
@@ -153,6 +175,16 @@ impl Atomic {
             Self::Native(atomic) => atomic.load(),
             #[cfg(feature = "model")]
             Self::Loom(atomic) => atomic.load(),
+        }
+    }
+
+    /// As [`load`](Self::load), for a word that no partner of a blocked operation writes.
+    #[inline]
+    pub(crate) fn watch(&self) -> u32 {
+        match self {
+            Self::Native(atomic) => atomic.load(),
+            #[cfg(feature = "model")]
+            Self::Loom(atomic) => atomic.watch(),
         }
     }
 

@@ -20,13 +20,14 @@ pub(crate) enum Sleep {
 }
 
 impl Sleep {
-    pub(crate) fn new(duration: Duration) -> Self {
+    /// A sleep until the moment `deadline`, as [`now`](super::now) counts.
+    pub(crate) fn until(deadline: Duration) -> Self {
         match run::kind() {
-            Kind::Tokio => Self::Tokio(super::tokio::sleep(duration)),
+            Kind::Tokio => Self::Tokio(super::tokio::sleep_until(deadline)),
             #[cfg(feature = "sim")]
-            Kind::Madsim => Self::Madsim(super::madsim::sleep(duration)),
+            Kind::Madsim => Self::Madsim(super::madsim::sleep_until(deadline)),
             #[cfg(feature = "model")]
-            Kind::Loom => Self::Loom(super::loom::sleep(duration)),
+            Kind::Loom => Self::Loom(super::loom::sleep_until(deadline)),
         }
     }
 }

@@ -3,10 +3,14 @@
 use std::cell::UnsafeCell;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Waker};
 use std::time::Duration;
 use std::{hint, thread};
+
+use tokio::time::Instant;
 
 pub(crate) use tokio::net::{TcpListener, TcpStream};
 pub(crate) use tokio::time::Sleep;
@@ -15,14 +19,34 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(future));
 }
 
-pub(crate) fn now() -> Duration {
-    static BASE: OnceLock<tokio::time::Instant> = OnceLock::new();
-    let now = tokio::time::Instant::now();
-    now.saturating_duration_since(*BASE.get_or_init(|| now))
+/// Runs `task`, whose future is ready when it is first polled, on a thread for tasks that block.
+pub(crate) fn spawn_blocking(task: impl Future<Output = ()> + Send + 'static) {
+    let run = || {
+        let polled = pin!(task).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready(), "a blocking task awaits nothing");
+    };
+    drop(tokio::task::spawn_blocking(run));
 }
 
-pub(crate) fn sleep(duration: Duration) -> Sleep {
-    tokio::time::sleep(duration)
+/// The moment from which [`now`] counts: an hour ago, since the clock of another runtime may be behind while it is paused.
+fn base() -> Instant {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    const BEFORE: Duration = Duration::from_hours(1);
+    *BASE.get_or_init(|| {
+        let now = Instant::now();
+        now.checked_sub(BEFORE).unwrap_or(now)
+    })
+}
+
+pub(crate) fn now() -> Duration {
+    Instant::now().saturating_duration_since(base())
+}
+
+/// Later deadlines would overflow tokio's clock.
+const LAST_DEADLINE: Duration = Duration::from_hours(100 * 365 * 24);
+
+pub(crate) fn sleep_until(deadline: Duration) -> Sleep {
+    tokio::time::sleep_until(base() + deadline.min(LAST_DEADLINE))
 }
 
 /// A spin lock. What it guards takes tens of nanoseconds, so a waiter that went to sleep would come late, and a lock with

@@ -143,8 +143,9 @@ impl Run {
 
     /// Runs `future` as the main task of a model execution, on the current loom thread.
     pub fn block_on_main<F: Future>(future: F) {
-        let entry = Entry::register(Some(task::MAIN.into()), None, Location::caller());
-        let (task, handle) = task::pair(Arc::clone(&entry), future);
+        let at = Location::caller();
+        let entry = Entry::register(Some(task::MAIN.into()), None, at);
+        let (task, handle) = task::pair(Arc::clone(&entry), at, future);
         drop(handle);
         backend::loom::block_on(&entry, task);
         run::with(|run| run.engine().model.main_ended.store(true, Ordering::Relaxed));

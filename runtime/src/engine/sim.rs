@@ -72,7 +72,7 @@ impl Run {
         F: Future,
     {
         let entry = Entry::register(Some(name.into()), Some(Arc::from(node)), at);
-        task::pair(entry, future)
+        task::pair(entry, at, future)
     }
 
     /// Completes when a task of a simulation has panicked; the panic is in [`stopped`](Self::stopped).

@@ -125,7 +125,12 @@ pub(crate) struct Acquire<Q: Request> {
 impl<Q: Request> Acquire<Q> {
     #[track_caller]
     pub(crate) fn new(request: Q, ask: Ask<Q>) -> Self {
-        Self { request: Some(request), ask, wait: None, at: Location::caller() }
+        Self::at(Location::caller(), request, ask)
+    }
+
+    /// [`new`](Self::new), for a wait on behalf of the operation at `at`.
+    pub(crate) fn at(at: &'static Location<'static>, request: Q, ask: Ask<Q>) -> Self {
+        Self { request: Some(request), ask, wait: None, at }
     }
 }
 

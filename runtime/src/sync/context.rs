@@ -18,11 +18,10 @@ use std::time::Duration;
 
 use pin_project::{pin_project, pinned_drop};
 
-use crate::backend::Sleep;
 use crate::lock::Lock;
 use crate::object::{Label, Object};
 use crate::task::{Op, blocked};
-use crate::time::Instant;
+use crate::time::{Instant, Sleep, sleep_until};
 use crate::wait::{Wait, WaitQueue, Wakers};
 
 /// Why a context is cancelled.
@@ -372,7 +371,7 @@ impl Cancelled {
     fn enter(self: Pin<&mut Self>, now: Instant, cx: &task::Context<'_>) -> Option<Cause> {
         let mut this = self.project();
         let id = this.node.id();
-        this.sleep.set(this.node.deadline.map(|deadline| Sleep::new(deadline - now)));
+        this.sleep.set(this.node.deadline.map(|deadline| sleep_until(deadline)));
         this.node.change(|tree, wakers| {
             let cause = tree.cause(id, now, wakers);
             if cause.is_none() {
@@ -387,7 +386,7 @@ impl Cancelled {
     /// Cancels the context if its deadline is past, unless somebody was faster; tells the cause.
     fn poll_deadline(self: Pin<&mut Self>, now: Instant, cx: &mut task::Context<'_>) -> Option<Cause> {
         let this = self.project();
-        if this.sleep.as_pin_mut()?.poll(cx).is_pending() {
+        if this.sleep.as_pin_mut()?.poll_unnoted(cx).is_pending() {
             return None;
         }
         let (id, wait) = (this.node.id(), this.wait.as_ref().as_pin_ref().expect("it has entered"));

@@ -3,7 +3,7 @@
 //! Each serves its waiters in order of arrival, hands what it has to the first of them directly, and takes it back if that
 //! one was dropped meanwhile. None is poisoned by a panic.
 
-mod acquire;
+pub(crate) mod acquire;
 mod barrier;
 mod condvar;
 mod context;

@@ -122,6 +122,15 @@ impl Semaphore {
         }
     }
 
+    /// [`try_acquire`](Self::try_acquire), with a permit that keeps the semaphore alive.
+    ///
+    /// # Errors
+    /// As [`try_acquire`](Self::try_acquire).
+    pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        self.try_acquire()?.forget();
+        Ok(OwnedPermit { semaphore: self, permits: 1 })
+    }
+
     /// Adds permits that were not there before.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::{fmt, iter, mem};
 
+use super::abort::Abort;
 use crate::lock::Lock;
 use crate::object::Label;
 use crate::run::{self, Tag};
@@ -28,7 +29,9 @@ pub enum Op {
     WaitGroup,
     Context,
     Join,
+    JoinNext,
     Sleep,
+    Timer,
     Yield,
     TcpAccept,
     TcpConnect,
@@ -54,7 +57,9 @@ impl fmt::Display for Op {
             Op::WaitGroup => "wait group",
             Op::Context => "context",
             Op::Join => "join",
+            Op::JoinNext => "join next",
             Op::Sleep => "sleep",
+            Op::Timer => "timer",
             Op::Yield => "yield",
             Op::TcpAccept => "tcp accept",
             Op::TcpConnect => "tcp connect",
@@ -130,6 +135,7 @@ pub(crate) struct Entry {
     tag: Tag,
     phase: AtomicU8,
     wait: Lock<Blocked>,
+    pub(super) abort: Abort,
     /// Its place in the registry.
     pub(super) place: usize,
     #[cfg(feature = "model")]
@@ -163,6 +169,7 @@ impl Entry {
                 tag: run.tag(),
                 phase: AtomicU8::new(RUNNING),
                 wait: Lock::outside_models(Blocked { op: Op::Future, on: None, arms: Vec::new(), at }),
+                abort: Abort::new(),
                 place,
                 #[cfg(feature = "model")]
                 parker: std::sync::OnceLock::new(),

@@ -6,15 +6,17 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use pin_project::pin_project;
 
-use super::entry::{label, swap_current};
-use super::{Entry, Op, blocked, with_current};
+use super::entry::swap_current;
+use super::join_set::{self, Members};
+use super::{AbortHandle, Entry, Op, blocked, with_current};
 use crate::backend::Kind;
 use crate::lock::Lock;
 use crate::run;
+use crate::sync::acquire::Gate;
 
 /// Why a task gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,7 @@ use crate::run;
 pub enum JoinError {
     /// The task panicked, with this message. In a simulation or a model the run ends there, as a Go program would.
     Panicked(String),
-    /// The task was dropped before its end: its runtime shut down, or its node was killed.
+    /// The task was dropped before its end: it was aborted, its runtime shut down, or its node was killed.
     Cancelled,
 }
 
@@ -38,7 +40,7 @@ impl fmt::Display for JoinError {
 impl std::error::Error for JoinError {}
 
 /// The result of a task on its way to the handle. One handle, hence one waiter: its waker is all the queue there is.
-struct Join<T> {
+pub(super) struct Join<T> {
     result: Option<Result<T, JoinError>>,
     finished: bool,
     waker: Option<Waker>,
@@ -49,18 +51,32 @@ struct Join<T> {
 /// Dropping it detaches the task. Cancel safe: a dropped `&mut JoinHandle` await loses nothing.
 pub struct JoinHandle<T> {
     join: Arc<Lock<Join<T>>>,
-    id: u64,
-    name: Option<Arc<str>>,
+    abort: AbortHandle,
     at: &'static Location<'static>,
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("JoinHandle").field(&label(self.name.as_deref(), self.id)).finish()
+        f.debug_tuple("JoinHandle").field(&self.abort).finish()
     }
 }
 
 impl<T> JoinHandle<T> {
+    /// Has the task dropped at its next scheduling point: see [`AbortHandle::abort`].
+    pub fn abort(&self) {
+        self.abort.abort();
+    }
+
+    /// A handle that only aborts: it can be cloned, and kept by another task than the joiner.
+    pub fn abort_handle(&self) -> AbortHandle {
+        self.abort.clone()
+    }
+
+    /// The task's number in its run, in order of spawning.
+    pub fn id(&self) -> u64 {
+        self.abort.id()
+    }
+
     /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
         self.join.lock().finished
@@ -85,20 +101,14 @@ impl<T> Future for JoinHandle<T> {
 }
 
 /// A task for the runtime and the handle for its result.
-#[track_caller]
-pub(crate) fn pair<F: Future>(entry: Arc<Entry>, future: F) -> (Task<F>, JoinHandle<F::Output>) {
+pub(crate) fn pair<F: Future>(
+    entry: Arc<Entry>,
+    at: &'static Location<'static>,
+    future: F,
+) -> (Task<F>, JoinHandle<F::Output>) {
     let join = Arc::new(Lock::new(Join { result: None, finished: false, waker: None }));
-    let handle = JoinHandle { join: Arc::clone(&join), id: entry.id, name: entry.name.clone(), at: Location::caller() };
-    let end = End { entry: Some(entry), join, reported: false };
-    (Task { future: Some(future), end }, handle)
-}
-
-impl<F: Future> Task<F> {
-    /// The task's entry, before its first poll.
-    #[cfg(feature = "model")]
-    pub(crate) fn entry(&self) -> &Arc<Entry> {
-        self.end.entry.as_ref().expect("in its place between polls")
-    }
+    let handle = JoinHandle { join: Arc::clone(&join), abort: AbortHandle::new(&entry), at };
+    (Task::new(entry, future, Joiner::Handle(join)), handle)
 }
 
 /// Drives a task's future: makes it the current task, notes where it blocks, and reports its end.
@@ -110,27 +120,56 @@ pub(crate) struct Task<F: Future> {
     end: End<F::Output>,
 }
 
+impl<F: Future> Task<F> {
+    pub(super) fn new(entry: Arc<Entry>, future: F, joiner: Joiner<F::Output>) -> Self {
+        Self { future: Some(future), end: End { entry: Some(entry), joiner: Some(joiner) } }
+    }
+
+    /// The task's entry, before its first poll.
+    #[cfg(feature = "model")]
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        self.end.entry.as_ref().expect("in its place between polls")
+    }
+}
+
 impl<F: Future> Future for Task<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         this.end.entry().begin_poll();
+        let seen = this.end.entry().abort.look();
         let current = Current::enter(&mut this.end.entry);
-        let future = this.future.as_mut().as_pin_mut().expect("a finished task is not polled");
-        let result = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let result = if seen.is_aborted() {
+                Err(JoinError::Cancelled)
+            } else {
+                let future = this.future.as_mut().as_pin_mut().expect("a finished task is not polled");
+                Ok(ready!(future.poll(cx)))
+            };
+            // Here, so that a panic of its destructors is the task's.
+            this.future.set(None);
+            Poll::Ready(result)
+        }));
+        let result = match polled {
             Ok(Poll::Pending) => {
                 drop(current);
-                this.end.entry().end_pending_poll();
+                let entry = this.end.entry();
+                entry.end_pending_poll();
+                if !seen.has_paused() {
+                    entry.abort.pause(cx.waker());
+                }
                 return Poll::Pending;
             }
-            Ok(Poll::Ready(output)) => Ok(output),
+            Ok(Poll::Ready(result)) => result,
             Err(panic) => match panicked(panic) {
-                Some(error) => Err(error),
+                Some(error) => {
+                    this.future.set(None);
+                    Err(error)
+                }
                 None => return Poll::Pending,
             },
         };
-        this.future.set(None);
         // While it is current, as for everything that the task says.
         with_current(Entry::unregister);
         drop(current);
@@ -157,12 +196,38 @@ fn panicked(panic: Box<dyn Any + Send>) -> Option<JoinError> {
     Some(JoinError::Panicked(text.unwrap_or_else(|| "a value that is not a string".into())))
 }
 
+/// Who is told how a task ended.
+pub(super) enum Joiner<T> {
+    /// Its [`JoinHandle`].
+    Handle(Arc<Lock<Join<T>>>),
+    /// The [`JoinSet`](super::JoinSet) it is a member of.
+    Set(Arc<Gate<Members<T>>>),
+}
+
+impl<T> Joiner<T> {
+    fn tell(self, id: u64, result: Result<T, JoinError>) {
+        match self {
+            Joiner::Handle(join) => {
+                let Some(mut join) = join.lock_in_drop() else { return };
+                join.result = Some(result);
+                join.finished = true;
+                let waker = join.waker.take();
+                drop(join);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            Joiner::Set(members) => join_set::member_ended(&members, id, result),
+        }
+    }
+}
+
 /// Reports the end of a task, by its result or by being dropped.
 struct End<T> {
     /// The task's entry. While the task is polled, the entry of the task that was current before.
     entry: Option<Arc<Entry>>,
-    join: Arc<Lock<Join<T>>>,
-    reported: bool,
+    /// Gone once it was told.
+    joiner: Option<Joiner<T>>,
 }
 
 impl<T> End<T> {
@@ -172,21 +237,17 @@ impl<T> End<T> {
     }
 
     fn finish(&mut self, result: Result<T, JoinError>) {
-        self.reported = true;
-        let Some(mut join) = self.join.lock_in_drop() else { return };
-        join.result = Some(result);
-        join.finished = true;
-        let waker = join.waker.take();
-        drop(join);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        let joiner = self.joiner.take().expect("a task ends once");
+        let entry = self.entry();
+        // First: who was told sees that the task has ended.
+        entry.abort.end();
+        joiner.tell(entry.id, result);
     }
 }
 
 impl<T> Drop for End<T> {
     fn drop(&mut self) {
-        if !self.reported {
+        if self.joiner.is_some() {
             self.entry().unregister();
             self.finish(Err(JoinError::Cancelled));
         }

@@ -1,8 +1,10 @@
 //! Tasks: spawning, joining, and knowing where each one is.
 
+mod abort;
 mod dump;
 mod entry;
 mod join;
+mod join_set;
 mod registry;
 
 use std::future::Future;
@@ -11,9 +13,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+pub use abort::AbortHandle;
 pub use dump::{Dump, Group, TaskState, dump};
 pub(crate) use join::Task;
 pub use join::{JoinError, JoinHandle};
+pub use join_set::JoinSet;
 
 #[cfg(feature = "model")]
 pub(crate) use dump::MAIN;
@@ -44,7 +48,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    start(None, future)
+    start(None, Location::caller(), future)
 }
 
 /// [`spawn`], with a name that reports, traces and [`dump`] show.
@@ -54,21 +58,55 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    start(Some(name.into()), future)
+    start(Some(name.into()), Location::caller(), future)
 }
 
+/// Runs `f`, which may block its thread: reads a file, computes for long.
+///
+/// On tokio it runs on one of the threads that tokio keeps for such work; while it waits for one, [`dump`] shows it as running.
+/// In a simulation or a model there is one thread, which `f` has for itself, in a task of its own: what blocks it blocks the run.
+///
+/// # Panics
+/// As [`spawn`].
 #[track_caller]
-fn start<F>(name: Option<String>, future: F) -> JoinHandle<F::Output>
+pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let at = Location::caller();
+    let (task, handle) = join::pair(register(None, at), at, async move { f() });
+    backend::spawn_blocking(task);
+    handle
+}
+
+fn start<F>(name: Option<String>, at: &'static Location<'static>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let node = with_current(|parent| parent.node.clone()).flatten();
-    let entry = Entry::register(name.map(Arc::from), node, Location::caller());
-    tracing::trace!(target: "windtunnel::task", "spawns {entry}");
-    let (task, handle) = join::pair(entry, future);
+    let (task, handle) = join::pair(register(name, at), at, future);
     backend::spawn(task);
     handle
+}
+
+/// Enters a task that the current one spawns at `at`, on the same node.
+fn register(name: Option<String>, at: &'static Location<'static>) -> Arc<Entry> {
+    let node = with_current(|parent| parent.node.clone()).flatten();
+    let entry = Entry::register(name.map(Arc::from), node, at);
+    tracing::trace!(target: "windtunnel::task", "spawns {entry}");
+    entry
+}
+
+/// The number of the current task in its run, in order of spawning; the same in two runs of a simulation with the same seed.
+/// `None` outside a task of ours, as in the future that is given to tokio itself.
+pub fn id() -> Option<u64> {
+    with_current(|entry| entry.id)
+}
+
+/// The name of the current task, if it was spawned with one.
+pub fn name() -> Option<String> {
+    with_current(|entry| entry.name.as_deref().map(str::to_owned)).flatten()
 }
 
 /// Lets other tasks run. Completes when this task is scheduled again.

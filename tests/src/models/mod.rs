@@ -4,3 +4,5 @@ pub mod cell;
 pub mod context;
 pub mod scheduler;
 pub mod sync;
+pub mod task;
+pub mod time;
