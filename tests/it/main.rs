@@ -7,6 +7,7 @@ mod determinism;
 mod faults;
 mod hidden;
 mod limits;
+mod programs;
 mod properties;
 mod readme;
 mod replay;
