@@ -132,7 +132,7 @@ async fn briefly<F: Future>(polls: u32, future: F) -> Option<F::Output> {
 /// Is polled again some times, and never ready.
 async fn restless(polls: u32) {
     briefly(polls, pending::<()>()).await;
-    pending().await
+    pending().await;
 }
 
 /// [`briefly`], or within some microseconds.
@@ -248,9 +248,9 @@ async fn round<I: Input, O: Output>(mut pair: impl FnMut() -> (I, O), ordered: b
     to.end();
     let mut received = Vec::new();
     for consumer in consumers {
-        let seen = consumer.await.expect("it ends");
-        assert_eq!(seen.wrong, None);
-        received.push(seen);
+        let noted = consumer.await.expect("it ends");
+        assert_eq!(noted.wrong, None);
+        received.push(noted);
     }
     assert!(matches!(output.try_recv(), Err(TryRecvError::Closed)), "a message is left behind");
     for (producer, sent) in sent.iter().enumerate() {

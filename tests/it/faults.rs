@@ -18,7 +18,7 @@ use table::FAULTS;
 struct Fault {
     primitive: &'static str,
     /// What is wrong then, in one phrase.
-    fault: &'static str,
+    wrong: &'static str,
     file: &'static str,
     /// Occurs once in `file`.
     original: &'static str,
@@ -75,7 +75,7 @@ impl Fault {
 fn every_planted_fault_still_applies() {
     for fault in FAULTS {
         let text = fs::read_to_string(workspace().join(fault.file)).expect("a readable file");
-        assert_ne!(fault.plant(&text), text, "{} changes nothing", fault.fault);
+        assert_ne!(fault.plant(&text), text, "{} changes nothing", fault.wrong);
         let catchers = fs::read_to_string(fault.catcher_file()).expect("the catcher's file is there");
         let function = fault.catcher.rsplit("::").next().expect("a path has a last part");
         assert!(catchers.contains(&format!("fn {function}(")), "{} is not there", fault.catcher);
@@ -89,7 +89,7 @@ fn every_primitive_has_planted_faults() {
         assert!(count >= 3, "{primitive} has {count} planted faults, and needs three");
     }
     assert!(FAULTS.iter().all(|fault| PRIMITIVES.contains(&fault.primitive)));
-    let rows = FAULTS.iter().map(|it| format!("| {} | {} | {} |\n", it.primitive, it.fault, it.catcher));
+    let rows = FAULTS.iter().map(|it| format!("| {} | {} | {} |\n", it.primitive, it.wrong, it.catcher));
     insta::assert_snapshot!(format!(
         "| primitive | fault | caught by |\n| --- | --- | --- |\n{}",
         rows.collect::<String>()
@@ -104,7 +104,7 @@ fn chosen() -> Vec<&'static Fault> {
         Ok("") | Err(_) => PRIMITIVES.iter().filter_map(|it| FAULTS.iter().find(|f| f.primitive == *it)).collect(),
         Ok(part) => FAULTS
             .iter()
-            .filter(|it| [it.primitive, it.fault, it.catcher].iter().any(|name| name.contains(part)))
+            .filter(|it| [it.primitive, it.wrong, it.catcher].iter().any(|name| name.contains(part)))
             .collect(),
     }
 }
@@ -129,9 +129,9 @@ fn every_planted_fault_is_caught() {
             Ok(program) => copy.run(&program, fault.catcher),
             Err(error) => Verdict::NotBuilt(error),
         });
-        println!("| {} | {} | {} | {verdict:?} |", fault.primitive, fault.fault, fault.catcher);
+        println!("| {} | {} | {} | {verdict:?} |", fault.primitive, fault.wrong, fault.catcher);
         if verdict != Verdict::Failed {
-            escaped.push(fault.fault);
+            escaped.push(fault.wrong);
         }
     }
     println!("{} of {} planted faults caught", chosen.len() - escaped.len(), chosen.len());
@@ -163,7 +163,7 @@ struct Copy {
 
 impl Copy {
     /// A catcher takes seconds at most.
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_mins(1);
 
     fn new() -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted-faults");

@@ -16,7 +16,10 @@ fn run(test: impl Future<Output = ()>) {
 #[test]
 fn a_task_dropped_with_its_runtime_is_cancelled_for_its_joiner() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let task = runtime.block_on(async { spawn(std::future::pending::<()>()) });
+    let task = {
+        let _inside = runtime.enter();
+        spawn(std::future::pending::<()>())
+    };
     drop(runtime);
     run(async { assert_eq!(timeout(millis(1), task).await, Ok(Err(JoinError::Cancelled))) });
 }

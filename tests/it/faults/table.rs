@@ -22,7 +22,7 @@ macro_rules! faults {
     ($($primitive:literal { $($fault:literal in $file:ident: $original:literal => $replacement:literal, caught by $catcher:literal;)* })*) => {
         pub const FAULTS: &[Fault] = &[$($(Fault {
             primitive: $primitive,
-            fault: $fault,
+            wrong: $fault,
             file: $file,
             original: $original,
             replacement: $replacement,
@@ -123,7 +123,7 @@ impl Atomic {
             caught by "models::sync::mutex_excludes";
         "unlocking wakes nobody" in RAW_MUTEX:
             "admit(&mut self.waiting, wakers, |()| (!std::mem::replace(&mut self.locked, true)).then_some(()));"
-            => "let _ = (wakers, admit::<()>);",
+            => "let _ = wakers;",
             caught by "models::sync::mutex_excludes";
         "locking does not look whether it is locked" in RAW_MUTEX:
             "(!std::mem::replace(&mut self.locked, true)).then_some(Outcome::Done)"
@@ -189,7 +189,7 @@ impl Atomic {
     }
     "wait group" {
         "zero wakes nobody" in WAIT_GROUP:
-            "admit(&mut rules.waiting, wakers, |()| (left == 0).then_some(()));" => "let _ = (wakers, admit::<()>);",
+            "admit(&mut rules.waiting, wakers, |()| (left == 0).then_some(()));" => "let _ = wakers;",
             caught by "models::sync::wait_group_waits_for_all";
         "every done wakes the waiters" in WAIT_GROUP:
             "|()| (left == 0).then_some(())" => "Some",

@@ -11,7 +11,7 @@ use program::programs;
 use reference::outcomes;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn a_program_does_on_tokio_and_simulated_what_the_reference_allows(program in programs(4, 6), seed: u64) {

@@ -136,8 +136,15 @@ impl Op {
     /// The channels it is on.
     fn channels(self) -> [Option<usize>; 2] {
         match self {
-            Op::Send(it) | Op::Recv(it) | Op::TrySend(it) | Op::TryRecv(it) | Op::BrieflySend(it) => [Some(it), None],
-            Op::BrieflyRecv(it) | Op::Close(it) | Op::DropSender(it) | Op::DropReceiver(it) => [Some(it), None],
+            Op::Send(it)
+            | Op::Recv(it)
+            | Op::TrySend(it)
+            | Op::TryRecv(it)
+            | Op::BrieflySend(it)
+            | Op::BrieflyRecv(it)
+            | Op::Close(it)
+            | Op::DropSender(it)
+            | Op::DropReceiver(it) => [Some(it), None],
             Op::Select { arms, .. } => arms.map(|arm| match arm {
                 Arm::Send(it) | Arm::Recv(it) => Some(it),
                 Arm::Never => None,
@@ -151,7 +158,7 @@ fn arms(channels: usize) -> impl Strategy<Value = Arm> {
     prop_oneof![4 => (0..channels).prop_map(Arm::Send), 4 => (0..channels).prop_map(Arm::Recv), 1 => Just(Arm::Never)]
 }
 
-fn ops(channels: Vec<Channel>) -> impl Strategy<Value = Op> {
+fn ops(channels: &[Channel]) -> impl Strategy<Value = Op> + use<> {
     let go: Vec<usize> = (0..channels.len()).filter(|it| channels[*it].go).collect();
     let close =
         if go.is_empty() { Just(Op::Done).boxed() } else { prop::sample::select(go).prop_map(Op::Close).boxed() };
@@ -179,7 +186,7 @@ fn ops(channels: Vec<Channel>) -> impl Strategy<Value = Op> {
 pub fn programs(tasks: usize, operations: usize) -> impl Strategy<Value = Program> {
     let channel = (any::<bool>(), 0..3_usize).prop_map(|(go, capacity)| Channel { go, capacity });
     (prop::collection::vec(channel, 1..3), 0..3_usize).prop_flat_map(move |(channels, permits)| {
-        let task = prop::collection::vec(ops(channels.clone()), 1..=operations);
+        let task = prop::collection::vec(ops(&channels), 1..=operations);
         prop::collection::vec(task, 1..=tasks)
             .prop_map(move |tasks| Program { channels: channels.clone(), permits, tasks }.tidied())
     })

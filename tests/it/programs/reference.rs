@@ -167,10 +167,16 @@ impl State {
             Op::Send(channel) | Op::TrySend(channel) | Op::BrieflySend(channel) => self.send(channel, value),
             Op::Recv(channel) | Op::TryRecv(channel) | Op::BrieflyRecv(channel) => self.recv(channel),
             Op::Close(channel) if self.channels[channel].closed => Some(Seen::Refused),
-            Op::Close(channel) => self.close(channel),
+            Op::Close(channel) => {
+                self.close(channel);
+                Some(Seen::Done)
+            }
             Op::DropSender(channel) => {
                 self.channels[channel].senders -= 1;
-                if self.channels[channel].senders == 0 { self.close(channel) } else { Some(Seen::Done) }
+                if self.channels[channel].senders == 0 {
+                    self.close(channel);
+                }
+                Some(Seen::Done)
             }
             Op::DropReceiver(channel) => {
                 self.channels[channel].receivers -= 1;
@@ -209,7 +215,7 @@ impl State {
     fn wait(&mut self, task: usize, op: Op, value: u8) {
         match op {
             Op::Send(channel) | Op::BrieflySend(channel) => {
-                self.channels[channel].sending.push_back((task, None, value))
+                self.channels[channel].sending.push_back((task, None, value));
             }
             Op::Recv(channel) | Op::BrieflyRecv(channel) => self.channels[channel].receiving.push_back((task, None, 0)),
             Op::Enter(ask) | Op::Briefly(ask) => self.gates[gate(ask)].push_back((task, ask)),
@@ -285,12 +291,11 @@ impl State {
         Some(Seen::Value(received.unwrap_or(sender.2)))
     }
 
-    fn close(&mut self, channel: usize) -> Option<Seen> {
+    fn close(&mut self, channel: usize) {
         self.channels[channel].closed = true;
         while let Some(waiter) = self.channels[channel].receiving.front().or(self.channels[channel].sending.front()) {
             self.complete(*waiter, Seen::Closed);
         }
-        Some(Seen::Done)
     }
 
     /// Takes a task out of every channel's queue, with what it was given.

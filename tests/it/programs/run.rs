@@ -70,7 +70,7 @@ pub fn on_threads(program: &Program, times: usize, expected: &BTreeSet<Outcome>)
 pub fn modelled(program: &Program) -> (BTreeSet<Outcome>, Report) {
     let found = Arc::new(std::sync::Mutex::new(BTreeSet::new()));
     let (program, all) = (program.clone(), Arc::clone(&found));
-    let report = Builder::new().max_executions(20_000).check("program", move || {
+    let report = Builder::new().max_executions(5_000).check("program", move || {
         let (program, all) = (program.clone(), Arc::clone(&all));
         async move {
             let (log, tasks) = start(&program, "");
@@ -137,9 +137,9 @@ impl Handle {
     fn drop_half(&mut self, is_sender: bool) -> Seen {
         let Handle::Halves(sender, receiver) = self else { unreachable!("only halves are dropped") };
         if is_sender {
-            drop(sender.take())
+            drop(sender.take());
         } else {
-            drop(receiver.take())
+            drop(receiver.take());
         }
         Seen::Done
     }
@@ -188,9 +188,12 @@ fn start(program: &Program, name: &str) -> (Log, Vec<JoinHandle<()>>) {
         let (sender, receiver) = channel(kind.capacity);
         let go = go::channel(kind.capacity);
         for (task, handles) in handles.iter_mut().enumerate() {
-            handles.push(program.uses(task, number).then(|| match kind.go {
-                true => Handle::Go(go.clone()),
-                false => Handle::Halves(Some(sender.clone()), Some(receiver.clone())),
+            handles.push(program.uses(task, number).then(|| {
+                if kind.go {
+                    Handle::Go(go.clone())
+                } else {
+                    Handle::Halves(Some(sender.clone()), Some(receiver.clone()))
+                }
             }));
         }
     }
