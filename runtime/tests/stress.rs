@@ -132,7 +132,7 @@ async fn briefly<F: Future>(polls: u32, future: F) -> Option<F::Output> {
 /// Is polled again some times, and never ready.
 async fn restless(polls: u32) {
     briefly(polls, pending::<()>()).await;
-    pending().await;
+    pending::<()>().await;
 }
 
 /// [`briefly`], or within some microseconds.
