@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use windtunnel::spawn;
-use windtunnel::sync::{AcquireError, Barrier, Condvar, Mutex, Once, RawMutex, RwLock, Semaphore};
+use windtunnel::sync::{AcquireError, Barrier, Condvar, Mutex, Once, RawMutex, RwLock, Semaphore, WaitGroup};
 use windtunnel::task::{JoinError, dump, spawn_named, yield_now};
 use windtunnel::time::{Duration, millis, secs, sleep, timeout};
 
@@ -222,6 +222,12 @@ fn a_once_whose_closure_panics_leaves_it_to_the_next() {
 #[should_panic(expected = "raw mutex door is unlocked already: an unlock() without its lock()")]
 fn unlocking_an_unlocked_raw_mutex_panics_and_names_it() {
     run(async { RawMutex::named("door").unlock() });
+}
+
+#[test]
+#[should_panic(expected = "wait group workers counted below zero: more done() than add()")]
+fn a_wait_group_counted_below_zero_panics_and_names_it() {
+    run(async { WaitGroup::named("workers").done() });
 }
 
 #[test]

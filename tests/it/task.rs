@@ -1,8 +1,11 @@
 //! Aborts and sets of tasks on tokio and madsim, by the bodies of their models; and what a model cannot say.
 
+use std::future::Future;
 use std::panic;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
 
 use windtunnel::task::{JoinError, JoinSet, dump, spawn_blocking, spawn_named, yield_now};
 use windtunnel::{channel, select, spawn, task, time};
@@ -88,6 +91,51 @@ async fn a_set_tells_its_length() {
 
 async fn a_blocking_task_gives_its_result() {
     assert_eq!(spawn_blocking(|| 6 * 7).await, Ok(42));
+}
+
+#[test]
+fn a_task_may_not_block_its_thread() {
+    const MENDED: &str = "await it, or use `spawn_blocking`";
+    let body = async || channel(1).0.send_blocking(1);
+    on_one_thread(async {
+        let refused = spawn(body()).await;
+        assert!(matches!(&refused, Err(JoinError::Panicked(message)) if message.contains(MENDED)), "{refused:?}");
+    });
+    let (outcome, _) = windtunnel_sim::simulate(0, move |_| body());
+    assert!(matches!(&outcome.cause, Some(Cause::Panic { message, .. }) if message.contains(MENDED)), "{outcome:?}");
+}
+
+async fn a_blocking_task_may_wait_for_others() {
+    let (questions, asked) = channel(0);
+    let (answer, answers) = channel(0);
+    let thinker = spawn_blocking(move || {
+        let question: u32 = asked.recv_blocking().expect("there is a question");
+        answer.send_blocking(question + 1).expect("somebody wants the answer");
+        asked.recv_blocking()
+    });
+    questions.send(41).await.unwrap();
+    assert_eq!(answers.recv().await, Some(42));
+    drop(questions);
+    assert_eq!(thinker.await, Ok(None));
+}
+
+#[test]
+fn on_tokio_a_blocking_task_may_wait_for_others() {
+    on_one_thread(a_blocking_task_may_wait_for_others());
+}
+
+#[test]
+fn in_a_model_a_blocking_task_may_wait_for_others() {
+    let report = Builder::new().check("blocking", a_blocking_task_may_wait_for_others);
+    assert!(report.is_complete(), "\n{report}");
+}
+
+#[test]
+fn a_thread_without_a_task_may_block() {
+    let (sender, input) = channel(0);
+    let thread = std::thread::spawn(move || input.recv_blocking());
+    assert_eq!(sender.send_blocking(7), Ok(()));
+    assert_eq!(thread.join().unwrap(), Some(7));
 }
 
 async fn tasks_know_their_number_and_name() {
@@ -259,4 +307,37 @@ fn numbers_follow_the_order_of_spawning_in_every_run() {
     assert_eq!(one.cause, None);
     assert_eq!(one.lines, again.lines);
     assert!(one.lines.iter().any(|line| line.contains("numbers")), "{:?}", one.lines);
+}
+
+#[test]
+fn a_task_dropped_with_its_runtime_is_cancelled_for_its_joiner() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let task = {
+        let _inside = runtime.enter();
+        spawn(std::future::pending::<()>())
+    };
+    drop(runtime);
+    on_one_thread(async { assert_eq!(task.await, Err(JoinError::Cancelled)) });
+}
+
+#[test]
+fn who_joins_a_task_sees_what_its_destructors_did() {
+    /// Ready, and still the owner of what it had.
+    struct Holding(#[expect(dead_code, reason = "held for its Drop")] channel::Sender<u8>);
+
+    impl Future for Holding {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+
+    let joined = || async {
+        let (sender, input): (_, channel::Receiver<u8>) = channel(0);
+        spawn(Holding(sender)).await.unwrap();
+        assert_eq!(input.try_recv(), Err(channel::TryRecvError::Closed));
+    };
+    let report = Builder::new().check("joined", joined);
+    assert!(report.is_complete(), "\n{report}");
 }

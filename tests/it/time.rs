@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use windtunnel::time::{
     Duration, Elapsed, Instant, MissedTickBehavior, Timer, interval, interval_at, millis, secs, sleep, sleep_until,
-    timeout_at,
+    timeout, timeout_at,
 };
 use windtunnel::{channel, select, spawn};
 use windtunnel_suite::models::time as models;
@@ -46,6 +46,7 @@ with_exact_time! {
     a_stopped_timer_stays_silent
     a_timer_set_again_forgets_its_former_time
     a_fired_timer_is_silent_until_set_again
+    a_dropped_wait_loses_no_tick
     missed_ticks_burst
     missed_ticks_delay
     missed_ticks_skip
@@ -181,6 +182,13 @@ async fn ticks(behavior: MissedTickBehavior) -> Vec<(u128, u128)> {
         ticks.push((tick.as_millis(), millis_since(start)));
     }
     ticks
+}
+
+async fn a_dropped_wait_loses_no_tick() {
+    let mut ticks = interval(millis(10));
+    let start = ticks.tick().await;
+    assert!(timeout(millis(5), ticks.tick()).await.is_err(), "it is early");
+    assert_eq!(ticks.tick().await, start + millis(10));
 }
 
 async fn missed_ticks_burst() {

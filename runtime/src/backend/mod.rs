@@ -76,6 +76,19 @@ where
     }
 }
 
+/// Blocks the current thread, which is no task's or a blocking task's, until `future` is ready.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    match run::kind() {
+        Kind::Tokio => pollster::block_on(future),
+        #[cfg(feature = "sim")]
+        Kind::Madsim => {
+            panic!("a blocking operation would stop the simulation, which has one thread: await it instead")
+        }
+        #[cfg(feature = "model")]
+        Kind::Loom => loom::block_on(&crate::task::current().expect("a model consists of tasks"), future),
+    }
+}
+
 /// Has the current task, which returns `Pending` next, polled again once others have had a chance to run.
 pub(crate) fn yield_now(cx: &Context<'_>) {
     match run::kind() {

@@ -36,6 +36,19 @@ macro_rules! sends {
             $crate::channel::Timed::new(limit, self.send(value))
         }
 
+        /// [`send`](Self::send), blocking the thread instead of the task.
+        ///
+        /// # Errors
+        /// As [`send`](Self::send).
+        ///
+        /// # Panics
+        /// In a task, unless it is one of [`spawn_blocking`](crate::task::spawn_blocking); and in a simulation, which has one
+        /// thread only.
+        #[track_caller]
+        pub fn send_blocking(&self, value: T) -> Result<(), $crate::channel::SendError<T>> {
+            $crate::task::block_on(self.send(value))
+        }
+
         /// The sending half as a [`Sink`](futures_sink::Sink).
         pub fn into_sink(self) -> $crate::channel::SendSink<Self, T> {
             $crate::channel::SendSink::new(self)
@@ -74,6 +87,16 @@ macro_rules! receives {
         #[track_caller]
         pub fn recv_timeout(&self, limit: std::time::Duration) -> $crate::channel::RecvTimeout<'_, T> {
             $crate::channel::Timed::new(limit, self.recv())
+        }
+
+        /// [`recv`](Self::recv), blocking the thread instead of the task.
+        ///
+        /// # Panics
+        /// In a task, unless it is one of [`spawn_blocking`](crate::task::spawn_blocking); and in a simulation, which has one
+        /// thread only.
+        #[track_caller]
+        pub fn recv_blocking(&self) -> Option<T> {
+            $crate::task::block_on(self.recv())
         }
 
         /// The receiving half as a [`Stream`](futures_core::Stream), which ends when the channel is closed and drained.

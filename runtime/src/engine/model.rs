@@ -144,7 +144,7 @@ impl Run {
     /// Runs `future` as the main task of a model execution, on the current loom thread.
     pub fn block_on_main<F: Future>(future: F) {
         let at = Location::caller();
-        let entry = Entry::register(Some(task::MAIN.into()), None, at);
+        let entry = Entry::register(Some(task::MAIN.into()), None, at, false);
         let (task, handle) = task::pair(Arc::clone(&entry), at, future);
         drop(handle);
         backend::loom::block_on(&entry, task);

@@ -71,7 +71,7 @@ impl Run {
     where
         F: Future,
     {
-        let entry = Entry::register(Some(name.into()), Some(Arc::from(node)), at);
+        let entry = Entry::register(Some(name.into()), Some(Arc::from(node)), at, false);
         task::pair(entry, at, future)
     }
 

@@ -136,6 +136,8 @@ pub(crate) struct Entry {
     phase: AtomicU8,
     wait: Lock<Blocked>,
     pub(super) abort: Abort,
+    /// Whether it has a thread to itself, which it may block.
+    pub(crate) may_block: bool,
     /// Its place in the registry.
     pub(super) place: usize,
     #[cfg(feature = "model")]
@@ -159,6 +161,7 @@ impl Entry {
         name: Option<Arc<str>>,
         node: Option<Arc<str>>,
         at: &'static Location<'static>,
+        may_block: bool,
     ) -> Arc<Self> {
         run::with(|run| {
             run.registry.add(|id, place| Self {
@@ -170,6 +173,7 @@ impl Entry {
                 phase: AtomicU8::new(RUNNING),
                 wait: Lock::outside_models(Blocked { op: Op::Future, on: None, arms: Vec::new(), at }),
                 abort: Abort::new(),
+                may_block,
                 place,
                 #[cfg(feature = "model")]
                 parker: std::sync::OnceLock::new(),

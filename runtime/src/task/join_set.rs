@@ -243,7 +243,7 @@ impl<T: Send + 'static> JoinSet<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let entry = register(None, at);
+        let entry = register(None, at, false);
         let abort = AbortHandle::new(&entry);
         self.members.change(|members, _| members.running.insert(entry.id, abort.clone()));
         let placed = async move {

@@ -75,7 +75,7 @@ where
     R: Send + 'static,
 {
     let at = Location::caller();
-    let (task, handle) = join::pair(register(None, at), at, async move { f() });
+    let (task, handle) = join::pair(register(None, at, true), at, async move { f() });
     backend::spawn_blocking(task);
     handle
 }
@@ -85,15 +85,15 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let (task, handle) = join::pair(register(name, at), at, future);
+    let (task, handle) = join::pair(register(name, at, false), at, future);
     backend::spawn(task);
     handle
 }
 
 /// Enters a task that the current one spawns at `at`, on the same node.
-fn register(name: Option<String>, at: &'static Location<'static>) -> Arc<Entry> {
+fn register(name: Option<String>, at: &'static Location<'static>, may_block: bool) -> Arc<Entry> {
     let node = with_current(|parent| parent.node.clone()).flatten();
-    let entry = Entry::register(name.map(Arc::from), node, at);
+    let entry = Entry::register(name.map(Arc::from), node, at, may_block);
     tracing::trace!(target: "windtunnel::task", "spawns {entry}");
     entry
 }
@@ -107,6 +107,16 @@ pub fn id() -> Option<u64> {
 /// The name of the current task, if it was spawned with one.
 pub fn name() -> Option<String> {
     with_current(|entry| entry.name.as_deref().map(str::to_owned)).flatten()
+}
+
+/// Blocks the current thread until `future` is ready.
+///
+/// # Panics
+/// In a task, unless it is one of [`spawn_blocking`]; and in a simulation, which has one thread only.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let allowed = with_current(|entry| entry.may_block).unwrap_or(true);
+    assert!(allowed, "a blocking operation in a task holds up the thread of others: await it, or use `spawn_blocking`");
+    backend::block_on(future)
 }
 
 /// Lets other tasks run. Completes when this task is scheduled again.

@@ -1,8 +1,19 @@
 //! A model of every pattern: small sizes, every interleaving.
 
 pub mod cell;
+pub mod channel;
 pub mod context;
 pub mod scheduler;
 pub mod sync;
 pub mod task;
 pub mod time;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+/// Polls `future` once: from then on it waits.
+async fn begin<F: Future>(mut future: Pin<&mut F>) {
+    let waits = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+    assert!(waits, "nothing lets it go on yet");
+}

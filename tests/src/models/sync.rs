@@ -1,9 +1,8 @@
 //! The locks and meeting places under every interleaving: each pair of operations that meet, and each wait that is dropped.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use windtunnel::spawn;
 use windtunnel::sync::{
@@ -12,15 +11,11 @@ use windtunnel::sync::{
 use windtunnel::task::yield_now;
 use windtunnel::time::{secs, timeout};
 
+use super::begin;
+
 /// Waits for `future` or gives up: at once, or as late as the others allow.
 async fn perhaps<F: Future>(future: F) -> Option<F::Output> {
     timeout(secs(1), future).await.ok()
-}
-
-/// Polls `future` once: from then on it waits.
-async fn begin<F: Future>(mut future: Pin<&mut F>) {
-    let waits = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
-    assert!(waits, "nothing lets it go on yet");
 }
 
 /// Two halves that agree whenever no writer is at work.

@@ -1,0 +1,296 @@
+//! The planted faults, by primitive. Each is one edit, as somebody might make it who means well.
+
+use super::Fault;
+
+const CHAN: &str = "runtime/src/channel/chan.rs";
+const OPS: &str = "runtime/src/channel/ops.rs";
+const WAIT: &str = "runtime/src/wait.rs";
+const SELECT: &str = "runtime/src/select.rs";
+const ACQUIRE: &str = "runtime/src/sync/acquire.rs";
+const MUTEX: &str = "runtime/src/sync/mutex.rs";
+const RAW_MUTEX: &str = "runtime/src/sync/raw_mutex.rs";
+const RW_LOCK: &str = "runtime/src/sync/rw_lock.rs";
+const SEMAPHORE: &str = "runtime/src/sync/semaphore.rs";
+const WAIT_GROUP: &str = "runtime/src/sync/wait_group.rs";
+const ONCE: &str = "runtime/src/sync/once.rs";
+const CONDVAR: &str = "runtime/src/sync/condvar.rs";
+const BARRIER: &str = "runtime/src/sync/barrier.rs";
+const JOIN: &str = "runtime/src/task/join.rs";
+const TIME: &str = "runtime/src/time.rs";
+
+macro_rules! faults {
+    ($($primitive:literal { $($fault:literal in $file:ident: $original:literal => $replacement:literal, caught by $catcher:literal;)* })*) => {
+        pub const FAULTS: &[Fault] = &[$($(Fault {
+            primitive: $primitive,
+            wrong: $fault,
+            file: $file,
+            original: $original,
+            replacement: $replacement,
+            catcher: $catcher,
+        },)*)*];
+    };
+}
+
+faults! {
+    "channel" {
+        "the last sender wakes nobody" in CHAN:
+            r#""last sender dropped ({})", self.label());
+        wakers.wake();"#
+            => r#""last sender dropped ({})", self.label());"#,
+            caught by "conformance::loom::the_last_sender_closes_and_the_rest_is_drained";
+        "the buffer gives its newest value first" in CHAN:
+            "self.buffer.pop_front()" => "self.buffer.pop_back()",
+            caught by "conformance::loom::a_buffer_holds_its_capacity_and_no_more";
+        "the last to wait is served first" in WAIT:
+            "let mut cursor = self.head;" => "let mut cursor = self.tail;",
+            caught by "models::channel::blocked_sends_are_received_in_order";
+        "a cancelled receive drops the value it was handed" in OPS:
+            "chan.give_back(value);" => "drop((chan, value));",
+            caught by "conformance::loom::a_cancelled_receive_loses_no_message";
+        "a value given back goes behind later ones" in CHAN:
+            "state.buffer.push_front(value);" => "state.buffer.push_back(value);",
+            caught by "models::channel::a_value_given_back_comes_before_later_ones";
+        "a blocked send does not move up into the room" in CHAN:
+            "(slot.is_none() || self.buffer.len() < self.capacity)" => "slot.is_none()",
+            caught by "models::channel::a_blocked_send_moves_up_into_the_room";
+        "closing leaves blocked sends asleep" in CHAN:
+            "self.sending.close(wakers);" => "",
+            caught by "conformance::loom::a_blocked_send_gives_the_value_back";
+        "a rendezvous buffers one value" in CHAN:
+            "} else if self.buffer.len() < self.capacity {" => "} else if self.buffer.len() <= self.capacity {",
+            caught by "conformance::loom::a_rendezvous_needs_both_sides";
+        "the count of senders hides from the checker" in CHAN:
+            "use crate::backend::Atomic;"
+            => "struct Atomic(crate::backend::tokio::Atomic);
+impl Atomic {
+    fn new(value: u32) -> Self {
+        Self(crate::backend::tokio::Atomic::new(value))
+    }
+    fn alive_in_drop(&self) -> bool {
+        true
+    }
+    fn fetch_add(&self, delta: u32) -> u32 {
+        self.0.fetch_add(delta)
+    }
+}",
+            caught by "hidden::either_of_two_senders_is_seen_to_be_the_last";
+    }
+    "go channel" {
+        "a second close succeeds" in CHAN:
+            "!state.closed && {" => "{",
+            caught by "conformance::loom::a_go_channel_closes_once";
+        "closing throws away what is buffered" in CHAN:
+            "self.closed = true;" => "self.closed = true;\n        self.buffer.clear();",
+            caught by "conformance::loom::a_go_channel_drains_after_close";
+        "closing leaves blocked receives asleep" in CHAN:
+            "self.receiving.close(wakers);" => "",
+            caught by "conformance::loom::a_go_channel_drains_after_close";
+        "a closed channel takes values while there is room" in CHAN:
+            "if self.closed {\n            return Some(Outcome::Closed);"
+            => "if self.closed && self.buffer.len() == self.capacity {\n            return Some(Outcome::Closed);",
+            caught by "conformance::loom::a_go_channel_drains_after_close";
+    }
+    "select" {
+        "two partners claim one select" in WAIT:
+            "match self.state.compare_exchange(WAITING, CLAIMED | arm << ARM_SHIFT) {"
+            => "self.state.store(CLAIMED | arm << ARM_SHIFT);\n            match Ok::<(), u32>(()) {",
+            caught by "conformance::loom::a_select_takes_one_message_and_leaves_the_other";
+        "a partner that meets a polling select leaves no mark" in WAIT:
+            "Err(POLLING) if self.state.compare_exchange(POLLING, RESCAN).is_err() => {}" => "",
+            caught by "conformance::loom::a_message_that_comes_while_a_future_is_polled_is_not_missed";
+        "polling does not look whether a partner has claimed" in WAIT:
+            "self.state.compare_exchange(WAITING, POLLING).is_ok()" => "{\n            self.state.store(POLLING);\n            true\n        }",
+            caught by "conformance::loom::a_select_with_a_future_loses_no_message";
+        "a claimed select does not wait for its partner" in SELECT:
+            "drop(Held::lock(&arms[arm..=arm], None));" => "let _ = arm;",
+            caught by "conformance::loom::a_message_that_comes_while_a_future_is_polled_is_not_missed";
+        "a cancelled select drops the value it was handed" in OPS:
+            "(!linked).then(|| waiter.take())" => "{\n                    let _ = linked;\n                    None::<Option<T>>\n                }",
+            caught by "conformance::loom::a_cancelled_select_loses_no_message";
+        "default is taken although an arm is ready" in SELECT:
+            "while !ready.is_empty() {" => "while !ready.is_empty() && !self.has_default {",
+            caught by "conformance::loom::default_is_taken_when_nothing_is_ready";
+        "biased makes no difference" in SELECT:
+            "if self.biased {\n            return" => "if false {\n            return",
+            caught by "conformance::loom::a_biased_select_takes_the_first_ready_arm";
+        "the claim hides from the checker" in WAIT:
+            "use crate::backend::{Atomic, Slot};" => "use crate::backend::{Slot, tokio::Atomic};",
+            caught by "hidden::either_of_two_partners_is_seen_to_claim_a_select";
+    }
+    "mutex" {
+        "the guard does not unlock" in MUTEX:
+            "self.mutex.gate.release(());" => "",
+            caught by "models::sync::mutex_excludes";
+        "unlocking wakes nobody" in RAW_MUTEX:
+            "admit(&mut self.waiting, wakers, |()| (!std::mem::replace(&mut self.locked, true)).then_some(()));"
+            => "let _ = wakers;",
+            caught by "models::sync::mutex_excludes";
+        "locking does not look whether it is locked" in RAW_MUTEX:
+            "(!std::mem::replace(&mut self.locked, true)).then_some(Outcome::Done)"
+            => "{\n            self.locked = true;\n            Some(Outcome::Done)\n        }",
+            caught by "models::sync::mutex_excludes";
+        "a dropped wait keeps the mutex that it was handed" in ACQUIRE:
+            r#"rules.release(wait.take().expect("the slot keeps what was given"), wakers);"# => "",
+            caught by "models::sync::mutex_dropped_wait_passes_it_on";
+    }
+    "raw mutex" {
+        "unlocking hands it to every waiter" in RAW_MUTEX:
+            "(!std::mem::replace(&mut self.locked, true)).then_some(()));" => "(!self.locked).then_some(()));",
+            caught by "models::sync::raw_mutex_dropped_wait_passes_it_on";
+        "unlocking leaves it locked" in RAW_MUTEX:
+            "self.locked = false;" => "",
+            caught by "models::sync::raw_mutex_unlocked_by_another_task";
+        "unlocking an unlocked one goes unnoticed" in RAW_MUTEX:
+            "assert!(was_locked," => "assert!(was_locked || true,",
+            caught by "sync::unlocking_an_unlocked_raw_mutex_panics_and_names_it";
+    }
+    "rwlock" {
+        "a reader overtakes a waiting writer" in RW_LOCK:
+            "if !self.waiting.is_empty() {" => "if *access == Access::Write && !self.waiting.is_empty() {",
+            caught by "models::sync::rwlock_reader_does_not_overtake_a_waiting_writer";
+        "a writer joins readers" in RW_LOCK:
+            "Access::Write if !self.writer && self.readers == 0 =>" => "Access::Write if !self.writer =>",
+            caught by "models::sync::rwlock_read_and_write";
+        "a reader joins a writer" in RW_LOCK:
+            "Access::Read if !self.writer =>" => "Access::Read =>",
+            caught by "models::sync::rwlock_read_and_write";
+        "a writer that gives up leaves the readers behind it asleep" in RW_LOCK:
+            "fn left(&mut self, _access: Access, wakers: &mut Wakers) {\n        self.admit_waiting(wakers);"
+            => "fn left(&mut self, _access: Access, _wakers: &mut Wakers) {",
+            caught by "models::sync::rwlock_reader_behind_a_dropped_writer";
+        "unlocking lets one reader in of several" in RW_LOCK:
+            "admit(&mut self.waiting, wakers, |access| self.holders.admit(access));"
+            => "let mut first = true;
+        admit(&mut self.waiting, wakers, |access| {
+            if std::mem::take(&mut first) { self.holders.admit(access) } else { None }
+        });",
+            caught by "models::sync::rwlock_writer_admits_all_readers";
+    }
+    "semaphore" {
+        "permits handed to a wait that is dropped are lost" in ACQUIRE:
+            r#"rules.release(wait.take().expect("the slot keeps what was given"), wakers);"# => "",
+            caught by "models::sync::semaphore_dropped_request_gives_back";
+        "a large request that gives up leaves small ones asleep" in SEMAPHORE:
+            "fn left(&mut self, _wanted: usize, wakers: &mut Wakers) {\n        self.admit_waiting(wakers);"
+            => "fn left(&mut self, _wanted: usize, _wakers: &mut Wakers) {",
+            caught by "models::sync::semaphore_dropped_large_request_lets_a_small_one_go_on";
+        "a small request overtakes a large one" in SEMAPHORE:
+            "if !self.waiting.is_empty() {" => "if false {",
+            caught by "models::sync::semaphore_small_request_does_not_overtake_a_large_one";
+        "a request that waited for many takes one" in SEMAPHORE:
+            "self.free.checked_sub(wanted)?;" => "self.free.checked_sub(wanted.min(1))?;",
+            caught by "models::sync::semaphore_many_waits_for_all";
+        "closing leaves requests asleep" in SEMAPHORE:
+            "rules.waiting.close(wakers);" => "let _ = wakers;",
+            caught by "models::sync::semaphore_close_ends_a_wait";
+        "a permit given back wakes nobody" in SEMAPHORE:
+            "self.free += given;\n        self.admit_waiting(wakers);" => "self.free += given;\n        let _ = wakers;",
+            caught by "models::sync::semaphore_of_one_excludes";
+    }
+    "wait group" {
+        "zero wakes nobody" in WAIT_GROUP:
+            "admit(&mut rules.waiting, wakers, |()| (left == 0).then_some(()));" => "let _ = wakers;",
+            caught by "models::sync::wait_group_waits_for_all";
+        "every done wakes the waiters" in WAIT_GROUP:
+            "|()| (left == 0).then_some(())" => "Some",
+            caught by "models::sync::wait_group_waits_for_all";
+        "below zero goes unnoticed" in WAIT_GROUP:
+            "rules.left.checked_sub(1)?" => "rules.left.saturating_sub(1)",
+            caught by "sync::a_wait_group_counted_below_zero_panics_and_names_it";
+    }
+    "once" {
+        "two closures run" in ONCE:
+            "*stage = Stage::Running;" => "",
+            caught by "models::sync::once_runs_one_closure";
+        "a dropped call leaves the others asleep" in ONCE:
+            "self.end_turn(Stage::Idle, wakers);" => "let _ = wakers;\n            self.stage = Stage::Idle;",
+            caught by "models::sync::once_dropped_call_leaves_it_to_the_next";
+        "a dropped call counts as done" in ONCE:
+            "self.end_turn(Stage::Idle, wakers);" => "self.end_turn(Stage::Done, wakers);",
+            caught by "models::sync::once_dropped_call_leaves_it_to_the_next";
+        "done is told before the value is there" in ONCE:
+            "self.0.value.with_mut(|slot| unsafe { *slot = Some(value) });
+        self.0.gate.change(|rules, wakers| rules.end_turn(Stage::Done, wakers));"
+            => "self.0.gate.change(|rules, wakers| rules.end_turn(Stage::Done, wakers));
+        self.0.value.with_mut(|slot| unsafe { *slot = Some(value) });",
+            caught by "models::sync::once_get_against_call";
+    }
+    "condvar" {
+        "the mutex is unlocked before the task is queued" in CONDVAR:
+            "let notified = wait.as_mut().poll(cx);
+                // The first poll has put the task into the queue.
+                guard.take();"
+            => "guard.take();\n                let notified = wait.as_mut().poll(cx);",
+            caught by "models::sync::condvar_notification_is_not_missed";
+        "the notification of a dropped waiter is lost" in CONDVAR:
+            "if notice == Notice::One {" => "if false && notice == Notice::One {",
+            caught by "models::sync::condvar_dropped_waiter_passes_its_notification_on";
+        "a waiter told with all others passes it on" in CONDVAR:
+            "if notice == Notice::One {" => "if true || notice == Notice::One {",
+            caught by "models::sync::condvar_dropped_waiter_of_notify_all_wakes_nobody";
+        "notify_one wakes all" in CONDVAR:
+            "|_| notice.take()" => "|_| notice",
+            caught by "models::sync::condvar_notify_one_wakes_the_longest_waiter_only";
+        "notify_all wakes one" in CONDVAR:
+            "admit(&mut rules.waiting, wakers, |_| Some(Notice::All))" => "rules.notify_one(wakers)",
+            caught by "models::sync::condvar_notify_all_reaches_two_waiters";
+        "a notification counts as received before the mutex is locked" in CONDVAR:
+            "let guard = locking.await;\n            notified.received();" => "notified.received();\n            let guard = locking.await;",
+            caught by "models::sync::condvar_dropped_waiter_passes_its_notification_on";
+    }
+    "barrier" {
+        "all lead" in BARRIER:
+            "admit(&mut self.waiting, wakers, Some);" => "admit(&mut self.waiting, wakers, |_| Some(true));",
+            caught by "models::sync::barrier_meets_twice";
+        "nobody leads" in BARRIER:
+            "*leads = true;" => "*leads = false;",
+            caught by "models::sync::barrier_of_three_has_one_leader";
+        "a party that gave up stays counted" in BARRIER:
+            "self.arrived -= 1;" => "",
+            caught by "models::sync::barrier_dropped_wait_is_not_counted";
+        "the next meeting begins with those of the last" in BARRIER:
+            "self.arrived = 0;" => "",
+            caught by "models::sync::barrier_meets_twice";
+    }
+    "join handle" {
+        "the end of a task wakes nobody" in JOIN:
+            "waker.wake();" => "drop(waker);",
+            caught by "conformance::loom::a_task_is_joined_with_its_result";
+        "the waker is stored after the look at the result" in JOIN:
+            "join.waker = Some(cx.waker().clone());\n        drop(join);"
+            => "drop(join);\n        self.join.lock().waker = Some(cx.waker().clone());",
+            caught by "conformance::loom::a_task_is_joined_with_its_result";
+        "a dropped task tells its joiner nothing" in JOIN:
+            "self.finish(Err(JoinError::Cancelled));" => "let _ = JoinError::Cancelled;",
+            caught by "task::a_task_dropped_with_its_runtime_is_cancelled_for_its_joiner";
+        "the joiner goes on before the task's destructors have run" in JOIN:
+            "this.future.set(None);" => "",
+            caught by "task::who_joins_a_task_sees_what_its_destructors_did";
+    }
+    "timeout and interval" {
+        "the limit beats a result in time" in TIME:
+            "let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {"
+            => "let mut this = self.project();
+        if this.sleep.as_mut().project().sleep.poll(cx).is_ready() {
+            return Poll::Ready(Err(Elapsed));
+        }
+        if let Poll::Ready(output) = this.future.poll(cx) {",
+            caught by "conformance::loom::a_result_in_time_beats_the_limit";
+        "ticks are counted from when they were waited for" in TIME:
+            "self.next = tick + self.period;" => "self.next = Instant::now() + self.period;",
+            caught by "time::tokio_paused::missed_ticks_burst";
+        "a dropped wait loses its tick" in TIME:
+            "if self.ticks > 0 || self.next > now {
+                Sleep { sleep: backend::Sleep::new(self.next - now), at }.await;
+            }
+            let tick = self.next;
+            self.next = tick + self.period;"
+            => "let tick = self.next;
+            self.next = tick + self.period;
+            if self.ticks > 0 || tick > now {
+                Sleep { sleep: backend::Sleep::new(tick - now), at }.await;
+            }",
+            caught by "time::tokio_paused::a_dropped_wait_loses_no_tick";
+    }
+}
