@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 13] = [
+const PRIMITIVES: [&str; 19] = [
     "channel",
     "go channel",
     "select",
@@ -40,7 +40,13 @@ const PRIMITIVES: [&str; 13] = [
     "condvar",
     "barrier",
     "join handle",
-    "timeout and interval",
+    "abort",
+    "join set",
+    "context",
+    "checked cell",
+    "stream and sink",
+    "timed channel operation",
+    "timeout, timer and interval",
 ];
 
 fn workspace() -> &'static Path {

@@ -16,7 +16,15 @@ const ONCE: &str = "runtime/src/sync/once.rs";
 const CONDVAR: &str = "runtime/src/sync/condvar.rs";
 const BARRIER: &str = "runtime/src/sync/barrier.rs";
 const JOIN: &str = "runtime/src/task/join.rs";
-const TIME: &str = "runtime/src/time.rs";
+const ABORT: &str = "runtime/src/task/abort.rs";
+const JOIN_SET: &str = "runtime/src/task/join_set.rs";
+const CONTEXT: &str = "runtime/src/sync/context.rs";
+const CELL: &str = "runtime/src/cell.rs";
+const SLEEP: &str = "runtime/src/time/sleep.rs";
+const TIMER: &str = "runtime/src/time/timer.rs";
+const INTERVAL: &str = "runtime/src/time/interval.rs";
+const STREAM: &str = "runtime/src/channel/stream.rs";
+const TIMED: &str = "runtime/src/channel/timed.rs";
 
 macro_rules! faults {
     ($($primitive:literal { $($fault:literal in $file:ident: $original:literal => $replacement:literal, caught by $catcher:literal;)* })*) => {
@@ -105,7 +113,7 @@ impl Atomic {
             "drop(Held::lock(&arms[arm..=arm], None));" => "let _ = arm;",
             caught by "conformance::loom::a_message_that_comes_while_a_future_is_polled_is_not_missed";
         "a cancelled select drops the value it was handed" in OPS:
-            "(!linked).then(|| waiter.take())" => "{\n                    let _ = linked;\n                    None::<Option<T>>\n                }",
+            "remove(waiter);\n                waiter.take()\n" => "remove(waiter);\n                None\n",
             caught by "conformance::loom::a_cancelled_select_loses_no_message";
         "default is taken although an arm is ready" in SELECT:
             "while !ready.is_empty() {" => "while !ready.is_empty() && !self.has_default {",
@@ -264,33 +272,119 @@ impl Atomic {
             "self.finish(Err(JoinError::Cancelled));" => "let _ = JoinError::Cancelled;",
             caught by "task::a_task_dropped_with_its_runtime_is_cancelled_for_its_joiner";
         "the joiner goes on before the task's destructors have run" in JOIN:
-            "this.future.set(None);" => "",
+            "// Here, so that a panic of its destructors is the task's.\n            this.future.set(None);" => "",
             caught by "task::who_joins_a_task_sees_what_its_destructors_did";
     }
-    "timeout and interval" {
-        "the limit beats a result in time" in TIME:
+    "abort" {
+        "an aborted task goes on" in JOIN:
+            "let result = if seen.is_aborted() {" => "let result = if false {",
+            caught by "models::task::abort_drops_a_task_that_waits";
+        "an abort during the poll in which the task first waits wakes nobody" in ABORT:
+            "// Aborted while it was polled: it polls once more.\n            self.take_waker().wake_by_ref();"
+            => "drop(self.take_waker());",
+            caught by "models::task::abort_drops_a_task_that_waits";
+        "an abort of a waiting task wakes nobody" in ABORT:
+            "if first == Err(PAUSED) &&" => "if first == Err(ENDED) &&",
+            caught by "models::task::abort_from_inside";
+    }
+    "join set" {
+        "a dropped wait keeps the result that it was promised" in JOIN_SET:
+            "fn release(&mut self, (): (), wakers: &mut Wakers) {\n        self.promised -= 1;"
+            => "fn release(&mut self, (): (), wakers: &mut Wakers) {",
+            caught by "models::task::set_dropped_join_loses_no_result";
+        "the last result leaves other joins asleep" in JOIN_SET:
+            "if self.is_empty() {\n            self.joining.close(wakers);" => "if false {\n            self.joining.close(wakers);",
+            caught by "models::task::set_last_result_lets_every_join_go";
+        "a dropped set leaves its tasks running" in JOIN_SET:
+            "running.values().for_each(AbortHandle::abort);" => "drop(running);",
+            caught by "models::task::set_dropped_aborts_its_tasks";
+        "a task gives its place back when it starts" in JOIN_SET:
+            "let _place = place;" => "drop(place);",
+            caught by "models::task::set_limit_holds";
+    }
+    "context" {
+        "cancelling wakes nobody" in CONTEXT:
+            "wakers.push(waiting.put(cause.clone()));" => "drop(waiting.put(cause.clone()));",
+            caught by "models::context::cancel_wakes_who_waits";
+        "the child of a cancelled context is not cancelled" in CONTEXT:
+            "let cause = parent.and_then(|parent| self.member(parent).cause.clone());" => "let cause = None;",
+            caught by "models::context::cancel_and_a_new_child";
+        "a second cancellation changes the cause" in CONTEXT:
+            "if member.cause.is_some() {" => "if false {",
+            caught by "models::context::cancel_twice_has_one_cause";
+        "grandchildren are left out" in CONTEXT:
+            "open.extend(mem::take(&mut member.children).into_iter().rev());" => "mem::take(&mut member.children);",
+            caught by "models::context::cancel_reaches_a_grandchild";
+        "a dropped wait stays in the queue" in CONTEXT:
+            "siblings.remove(&id);" => "",
+            caught by "models::context::drop_of_a_child_while_its_parent_is_cancelled";
+    }
+    "checked cell" {
+        "a panic leaves the access open" in CELL:
+            "self.record.lock().end(self.number);"
+            => "if !std::thread::panicking() {\n            self.record.lock().end(self.number);\n        }",
+            caught by "cell::an_access_ends_when_its_closure_panics";
+        "the end of a read ends all" in CELL:
+            "let (_, access) = self.open.swap_remove(open);"
+            => "let (_, access) = self.open.swap_remove(open);\n        self.open.clear();",
+            caught by "cell::a_read_that_ends_within_another_leaves_that_one_open";
+        "a read hides the write before it" in CELL:
+            "self.past.retain(|(other, _)| !replaces(other));" => "let _ = &replaces;\n            self.past.clear();",
+            caught by "cell::a_read_that_is_ordered_after_a_write_does_not_hide_the_write";
+        "unordered accesses pass" in CELL:
+            "access.conflicts(other) && !end.is_past()" => "access.conflicts(other) && !end.is_past() && false",
+            caught by "bugs::every_known_bug_is_found_and_its_mended_twin_is_clean";
+    }
+    "stream and sink" {
+        "a stream asks again after its end" in STREAM:
+            "*this.ended = next.is_none();" => "",
+            caught by "conformance::loom::a_stream_ends_with_its_channel";
+        "a sink takes a value before it was flushed" in STREAM:
+            "fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {\n        self.poll_flush(cx)"
+            => "fn poll_ready(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {\n        Poll::Ready(Ok(()))",
+            caught by "conformance::loom::a_sink_delivers_and_closes";
+        "a closed sink keeps its handle" in STREAM:
+            "self.project().send.set(None);" => "",
+            caught by "conformance::loom::a_sink_delivers_and_closes";
+    }
+    "timed channel operation" {
+        "the value of a send that ran out of time is lost" in OPS:
+            "Err(Some(value)) => Err(SendTimeoutError::Timeout(value))," => "Err(Some(value)) => {\n                drop(value);\n                Ok(())\n            }",
+            caught by "conformance::loom::a_timed_send_happens_or_gives_its_value_back";
+        "a value handed over as the time runs out is lost" in TIMED:
+            "operation.get_pin_mut().cancel()" => "{\n            drop(operation.get_pin_mut().cancel());\n            None\n        }",
+            caught by "conformance::loom::a_timed_send_happens_or_gives_its_value_back";
+        "a cancelled operation keeps its place in the queue" in OPS:
+            "wait.withdraw(D::queue(&mut *lock.lock_in_drop()?));" => "drop(lock.lock_in_drop()?);",
+            caught by "conformance::loom::a_cancelled_send_says_whether_it_was_delivered";
+    }
+    "timeout, timer and interval" {
+        "the limit beats a result in time" in SLEEP:
             "let this = self.project();
         if let Poll::Ready(output) = this.future.poll(cx) {"
             => "let mut this = self.project();
-        if this.sleep.as_mut().project().sleep.poll(cx).is_ready() {
+        if this.sleep.as_mut().poll_unnoted(cx).is_ready() {
             return Poll::Ready(Err(Elapsed));
         }
         if let Poll::Ready(output) = this.future.poll(cx) {",
             caught by "conformance::loom::a_result_in_time_beats_the_limit";
-        "ticks are counted from when they were waited for" in TIME:
-            "self.next = tick + self.period;" => "self.next = Instant::now() + self.period;",
-            caught by "time::tokio_paused::missed_ticks_burst";
-        "a dropped wait loses its tick" in TIME:
-            "if self.ticks > 0 || self.next > now {
-                Sleep { sleep: backend::Sleep::new(self.next - now), at }.await;
-            }
-            let tick = self.next;
-            self.next = tick + self.period;"
-            => "let tick = self.next;
-            self.next = tick + self.period;
-            if self.ticks > 0 || tick > now {
-                Sleep { sleep: backend::Sleep::new(tick - now), at }.await;
-            }",
+        "a sleep set again keeps its former deadline" in SLEEP:
+            "this.inner.set(backend::Sleep::until(deadline.0));" => "",
+            caught by "time::tokio_paused::a_sleep_set_again_ends_at_the_new_deadline_only";
+        "a stopped timer fires" in TIMER:
+            "let was_running = self.is_running();\n        self.sleep = None;" => "let was_running = self.is_running();",
+            caught by "models::time::timer_stopped_never_fires";
+        "a timer fires twice" in TIMER:
+            "if fires {\n            self.sleep = None;" => "if fires {",
+            caught by "models::time::timer_set_again_fires";
+        "skipped ticks leave the schedule" in INTERVAL:
+            "now + period - remainder(late, period)" => "now + period",
+            caught by "time::tokio_paused::missed_ticks_skip";
+        "a tick just in time counts as missed" in INTERVAL:
+            "let late = now - tick;" => "let late = now - tick + TOLERANCE;",
+            caught by "time::tokio_paused::a_tick_that_is_not_quite_in_time_has_not_been_missed";
+        "a dropped wait loses its tick" in INTERVAL:
+            "Sleep::until(self.next, at).await;" => "self.next += self.period;\n                Sleep::until(self.next - self.period, at).await;\n                self.next -= self.period;",
             caught by "time::tokio_paused::a_dropped_wait_loses_no_tick";
     }
 }
