@@ -6,6 +6,7 @@ mod conformance;
 mod determinism;
 mod hidden;
 mod limits;
+mod net;
 mod properties;
 mod readme;
 mod replay;

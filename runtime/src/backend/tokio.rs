@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use std::{hint, thread};
 
-pub(crate) use tokio::net::{TcpListener, TcpStream};
+pub(crate) use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+pub(crate) use tokio::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 pub(crate) use tokio::time::Sleep;
 
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {

@@ -33,6 +33,9 @@ pub enum Op {
     TcpConnect,
     TcpRead,
     TcpWrite,
+    UdpSend,
+    UdpRecv,
+    Lookup,
     Future,
 }
 
@@ -58,6 +61,9 @@ impl fmt::Display for Op {
             Op::TcpConnect => "tcp connect",
             Op::TcpRead => "tcp read",
             Op::TcpWrite => "tcp write",
+            Op::UdpSend => "udp send",
+            Op::UdpRecv => "udp recv",
+            Op::Lookup => "lookup",
             Op::Future => "future",
         })
     }
