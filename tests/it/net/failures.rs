@@ -172,6 +172,25 @@ truths! {
         }
     }
 
+    async fn a_listener_of_a_killed_node_is_gone_although_it_is_held_elsewhere(sim: Sim) {
+        let server = idle(&sim, "server");
+        let listener = sim.spawn_on(&server, "binder", TcpListener::bind(server.addr(PORT))).await.unwrap().unwrap();
+        sim.restart(&server).await;
+        let refused = TcpStream::connect(server.addr(PORT)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(listener.accept().await.unwrap_err().kind(), ErrorKind::NotConnected);
+    }
+
+    async fn a_connection_to_a_node_that_died_before_it_knew_is_reset(sim: Sim) {
+        let server = sim.node("server", |node| async move {
+            drop(TcpListener::bind(node.addr(PORT)).await.unwrap().accept().await);
+        });
+        sim.slow_link(sim.main(), &server, time::millis(100));
+        let mut client = TcpStream::connect(server.addr(PORT)).await.unwrap();
+        sim.restart(&server).await;
+        assert_eq!(client.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+
     async fn datagrams_do_not_reach_a_killed_node(sim: Sim) {
         let (server, here, there) = super::sockets(&sim).await;
         here.send_to(b"x", server.addr(PORT)).await.unwrap();

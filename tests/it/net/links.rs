@@ -9,7 +9,7 @@ use windtunnel::time::{self, Instant};
 use windtunnel_sim::net::{EventKind, Fate, LinkConditions, TcpOptions};
 use windtunnel_sim::{Sim, simulate as run};
 
-use super::{connected, pass, sockets, truths};
+use super::{connected, connected_to, idle, pass, sockets, truths};
 
 truths! {
     async fn the_end_comes_as_fast_as_bytes(sim: Sim) {
@@ -95,6 +95,28 @@ truths! {
         sim.heal();
         peer.read_exact(&mut [0]).await.unwrap();
         assert!((time::millis(1500)..time::millis(1520)).contains(&start.elapsed()), "{:?}", start.elapsed());
+    }
+
+    async fn a_datagram_on_its_way_is_lost_in_a_partition_made_since(sim: Sim) {
+        let (server, here, there) = sockets(&sim).await;
+        here.send_to(b"x", there.local_addr().unwrap()).await.unwrap();
+        sim.partition(&[sim.main()], &[&server]);
+        sim.heal();
+        assert!(time::timeout(time::secs(1), there.recv_from(&mut [0])).await.is_err());
+    }
+
+    async fn a_timer_that_runs_does_not_delay_what_comes_before_it(sim: Sim) {
+        let (node, mut client, mut peer) = connected(&sim).await;
+        let other = idle(&sim, "other");
+        let (mut here, mut there) = connected_to(&sim, &other).await;
+        time::sleep(time::millis(100)).await;
+        sim.partition(&[sim.main()], &[&node]);
+        client.write_all(b"x").await.unwrap();
+        let start = Instant::now();
+        pass(&mut here, &mut there).await;
+        assert!(start.elapsed() < time::millis(11), "{:?}", start.elapsed());
+        sim.heal();
+        peer.read_exact(&mut [0]).await.unwrap();
     }
 
     async fn a_lost_window_update_is_made_good(sim: Sim) {
