@@ -40,6 +40,12 @@ impl Object {
         self.label
     }
 
+    /// Whether the object was created in the current run.
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_current(&self) -> bool {
+        self.tag.is_current()
+    }
+
     /// The label, without the check: for `Drop` and for lock order.
     pub(crate) fn label(&self) -> Label {
         self.label

@@ -31,6 +31,7 @@
 //! fails by a panic, by a deadlock (nothing can move and no timer is left), or by exceeding an hour of simulated time. A
 //! failing seed is run again at once, and the report says whether it replays.
 
+pub mod net;
 mod outcome;
 mod report;
 mod sweep;

@@ -128,7 +128,7 @@ where
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let done = sim.spawn_on(sim.main(), "main", body(sim.clone()));
-            *end = unless(run.failed(), done).await.and_then(Result::ok).map(|result| (now(), result));
+            *end = unless(run.carry(), done).await.and_then(Result::ok).map(|result| (now(), result));
         });
     }));
     trace.close();

@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use madsim::net::NetSim;
 use madsim::runtime::Handle;
 use madsim::task::NodeId;
 use rand_chacha::ChaCha8Rng;
+use windtunnel::engine::net::{Control, HostId};
 use windtunnel::engine::{FAULT_STREAM, Run, generator, now};
 use windtunnel::task::JoinHandle;
 
@@ -47,6 +47,7 @@ pub struct Node {
 
 struct NodeInner {
     id: NodeId,
+    host: HostId,
     name: String,
     ip: IpAddr,
     service: Option<Service>,
@@ -80,6 +81,10 @@ impl Node {
         self.inner.ip
     }
 
+    pub(crate) fn host(&self) -> HostId {
+        self.inner.host
+    }
+
     /// A socket address on this node.
     pub fn addr(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.inner.ip, port)
@@ -88,9 +93,13 @@ impl Node {
 
 impl Sim {
     pub(crate) fn new(run: Run, seed: u64, madsim: &Handle) -> Self {
-        let main = create(madsim, "main", 0, None, Location::caller());
+        let main = create(&run, madsim, "main", 0, None, Location::caller());
         let cluster = Mutex::new(Cluster { nodes: vec![main.clone()], faults: Vec::new() });
         Self { shared: Arc::new(Shared { run, seed, madsim: madsim.clone(), main, cluster }) }
+    }
+
+    pub(crate) fn network(&self) -> Control<'_> {
+        self.shared.run.network()
     }
 
     fn cluster(&self) -> MutexGuard<'_, Cluster> {
@@ -116,7 +125,7 @@ impl Sim {
     /// A node with an address of its own that runs `service`, from its start and again after each restart.
     ///
     /// # Panics
-    /// Beyond 250 nodes.
+    /// Beyond 250 nodes, and if there is one of this name: names are looked up.
     #[track_caller]
     pub fn node<F>(&self, name: impl Into<String>, service: impl Fn(Node) -> F + Send + Sync + 'static) -> Node
     where
@@ -127,7 +136,7 @@ impl Sim {
 
     fn node_at(&self, at: &'static Location<'static>, name: &str, service: Service) -> Node {
         let count = self.cluster().nodes.len();
-        let node = create(&self.shared.madsim, name, count, Some(service), at);
+        let node = create(&self.shared.run, &self.shared.madsim, name, count, Some(service), at);
         self.cluster().nodes.push(node.clone());
         self.start(&node);
         node
@@ -179,42 +188,15 @@ impl Sim {
         }
     }
 
-    /// Cuts every link between a node of `one` and a node of `other`, both ways, until [`heal`](Self::heal).
-    pub fn partition(&self, one: &[&Node], other: &[&Node]) {
-        let names = |nodes: &[&Node]| nodes.iter().map(|node| node.name()).collect::<Vec<_>>().join(", ");
-        self.record(format!("partition {{{}}} | {{{}}}", names(one), names(other)));
-        for a in one {
-            for b in other {
-                NetSim::current().clog_link(a.inner.id, b.inner.id);
-                NetSim::current().clog_link(b.inner.id, a.inner.id);
-            }
-        }
-    }
-
-    /// Mends every cut link.
-    pub fn heal(&self) {
-        self.record("heal".into());
-        let nodes = self.cluster().nodes.clone();
-        for a in &nodes {
-            for b in &nodes {
-                NetSim::current().unclog_link(a.inner.id, b.inner.id);
-            }
-        }
-    }
-
-    /// Adds `delay` to whatever goes from `from` to `to`, this way only; zero takes it away.
-    pub fn slow_link(&self, from: &Node, to: &Node, delay: Duration) {
-        self.record(format!("slow link {} to {} by {delay:?}", from.name(), to.name()));
-        self.shared.run.set_link_delay(from.ip(), to.ip(), (!delay.is_zero()).then_some(delay));
-    }
-
-    /// Kills `node`: its tasks are dropped where they stand and its connections are lost.
+    /// Kills `node`, as when a machine loses its power: its tasks are dropped where they stand, and its sockets are gone without
+    /// a goodbye. Peers learn of it when the node runs again and answers what they send with a reset, or time out.
     ///
     /// # Panics
     /// For the main node.
     pub fn kill(&self, node: &Node) {
         assert!(node.inner.id != self.main().inner.id, "the main node runs the scenario and cannot be killed");
         self.record(format!("kill {}", node.name()));
+        self.network().kill(node.inner.host);
         self.shared.madsim.kill(node.inner.id);
     }
 
@@ -223,6 +205,7 @@ impl Sim {
         self.kill(node);
         self.dropped(|task_node| task_node == Some(node.name())).await;
         self.record(format!("restart {}", node.name()));
+        self.network().start(node.inner.host);
         self.shared.madsim.restart(node.inner.id);
         self.start(node);
     }
@@ -246,7 +229,7 @@ impl Sim {
         }
     }
 
-    fn record(&self, what: String) {
+    pub(crate) fn record(&self, what: String) {
         tracing::debug!(target: "windtunnel::fault", "fault: {what}");
         self.cluster().faults.push(FaultRecord { at: now(), what });
     }
@@ -258,6 +241,7 @@ impl Sim {
 
 /// The node numbered `number`, at 10.0.0.(number + 1).
 fn create(
+    run: &Run,
     madsim: &Handle,
     name: &str,
     number: usize,
@@ -266,6 +250,7 @@ fn create(
 ) -> Node {
     let last = u8::try_from(number + 1).ok().filter(|last| *last <= 251).expect("a simulation has at most 250 nodes");
     let ip = IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
-    let node = madsim.create_node().name(name).ip(ip).build();
-    Node { inner: Arc::new(NodeInner { id: node.id(), name: name.into(), ip, service, at }) }
+    let host = run.network().add_host(name, ip);
+    let node = madsim.create_node().name(name).build();
+    Node { inner: Arc::new(NodeInner { id: node.id(), host, name: name.into(), ip, service, at }) }
 }

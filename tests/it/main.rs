@@ -10,6 +10,7 @@ mod determinism;
 mod faults;
 mod hidden;
 mod limits;
+mod net;
 mod pairs;
 mod programs;
 mod properties;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use windtunnel::net::{TcpListener, TcpStream};
+use windtunnel::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use windtunnel::{channel, go, spawn, time};
 use windtunnel_model::{Builder, FailureKind};
 use windtunnel_sim::{Cause, Scenario, Sim, Sweep};
@@ -177,6 +177,9 @@ fn a_model_has_no_network_and_says_so() {
         assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
         assert!(error.to_string().contains("use a simulation"), "{error}");
         assert_eq!(TcpListener::bind("127.0.0.1:0").await.unwrap_err().kind(), std::io::ErrorKind::Unsupported);
+        assert_eq!(UdpSocket::bind("127.0.0.1:0").await.unwrap_err().kind(), std::io::ErrorKind::Unsupported);
+        let error = lookup_host("name:80").await.unwrap_err();
+        assert!(error.to_string().starts_with("cannot look a name up in a model"), "{error}");
     });
     assert!(report.is_complete(), "\n{report}");
 }

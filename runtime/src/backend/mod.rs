@@ -1,7 +1,7 @@
 //! The one place that chooses a runtime.
 //!
-//! One file per runtime, all of the same shape: `RawLock`, `Atomic`, `Slot`, `spawn`, `now`, `Sleep`, `TcpListener` and
-//! `TcpStream`. The enums and functions here pick one of them when an object is created or a call is made; with the
+//! One file per runtime, all of the same shape: `RawLock`, `Atomic`, `Slot`, `spawn`, `now`, `Sleep` and the sockets, which are
+//! the engine's in a simulation. The enums and functions here pick one of them when an object is created or a call is made; with the
 //! features off there is one variant, and the choice costs nothing.
 
 #[cfg(feature = "model")]
@@ -13,7 +13,9 @@ pub(crate) mod tokio;
 mod net;
 mod time;
 
-pub(crate) use net::{TcpListener, TcpStream};
+#[cfg(feature = "sim")]
+pub(crate) use madsim::wake_at;
+pub(crate) use net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, UdpSocket, WriteHalf, lookup};
 pub(crate) use time::Sleep;
 
 use std::future::Future;

@@ -12,7 +12,8 @@ use std::{hint, thread};
 
 use tokio::time::Instant;
 
-pub(crate) use tokio::net::{TcpListener, TcpStream};
+pub(crate) use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+pub(crate) use tokio::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 pub(crate) use tokio::time::Sleep;
 
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {

@@ -7,6 +7,8 @@
 #[cfg(feature = "model")]
 mod model;
 #[cfg(feature = "sim")]
+pub mod net;
+#[cfg(feature = "sim")]
 mod sim;
 mod trace;
 

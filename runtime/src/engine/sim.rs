@@ -1,16 +1,14 @@
-//! What a run of a simulation keeps: the generator of its choices, and its slow links.
+//! What a run of a simulation keeps: the generator of its choices, and its network.
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::IpAddr;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use rand_chacha::ChaCha8Rng;
 
+use super::net::{Control, Shared};
 use super::{Engine, Run, generator};
 use crate::backend::Kind;
 use crate::task::{self, Entry, JoinHandle};
@@ -24,7 +22,7 @@ pub const FAULT_STREAM: u64 = 3;
 /// See the module.
 pub(crate) struct Sim {
     choices: Mutex<ChaCha8Rng>,
-    link_delays: Mutex<BTreeMap<(IpAddr, IpAddr), Duration>>,
+    pub(super) network: Shared,
     /// Woken when a task has panicked.
     driver: Mutex<Option<Waker>>,
 }
@@ -33,7 +31,7 @@ impl Sim {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             choices: Mutex::new(generator(seed, CHOICE_STREAM)),
-            link_delays: Mutex::default(),
+            network: Shared::new(seed),
             driver: Mutex::new(None),
         }
     }
@@ -47,10 +45,6 @@ impl Sim {
         if let Some(waker) = self.driver.lock().take() {
             waker.wake();
         }
-    }
-
-    pub(crate) fn link_delay(&self, link: (IpAddr, IpAddr)) -> Option<Duration> {
-        self.link_delays.lock().get(&link).copied()
     }
 }
 
@@ -75,21 +69,19 @@ impl Run {
         task::pair(entry, at, future)
     }
 
-    /// Completes when a task of a simulation has panicked; the panic is in [`stopped`](Self::stopped).
-    pub fn failed(&self) -> impl Future<Output = ()> + '_ {
+    /// Carries what goes over the network, and completes when a task of a simulation has panicked; the panic is in
+    /// [`stopped`](Self::stopped).
+    pub fn carry(&self) -> impl Future<Output = ()> + '_ {
         std::future::poll_fn(|cx| {
             let engine = self.0.engine();
             *engine.sim.driver.lock() = Some(cx.waker().clone());
+            engine.sim.network.drive(cx.waker());
             if engine.stop.lock().is_some() { Poll::Ready(()) } else { Poll::Pending }
         })
     }
 
-    /// Sets the extra latency of what `from` sends to `to`; `None` takes it away.
-    pub fn set_link_delay(&self, from: IpAddr, to: IpAddr, delay: Option<Duration>) {
-        let mut delays = self.0.engine().sim.link_delays.lock();
-        match delay {
-            Some(delay) => delays.insert((from, to), delay),
-            None => delays.remove(&(from, to)),
-        };
+    /// The network of a simulation.
+    pub fn network(&self) -> Control<'_> {
+        Control(&self.0.engine().sim.network)
     }
 }

@@ -37,6 +37,9 @@ pub enum Op {
     TcpConnect,
     TcpRead,
     TcpWrite,
+    UdpSend,
+    UdpRecv,
+    Lookup,
     Future,
 }
 
@@ -65,6 +68,9 @@ impl fmt::Display for Op {
             Op::TcpConnect => "tcp connect",
             Op::TcpRead => "tcp read",
             Op::TcpWrite => "tcp write",
+            Op::UdpSend => "udp send",
+            Op::UdpRecv => "udp recv",
+            Op::Lookup => "lookup",
             Op::Future => "future",
         })
     }

@@ -1,0 +1,142 @@
+//! What sends packets: the links, the queue, and the record of what was sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use smallvec::SmallVec;
+
+use super::TcpOptions;
+use super::event::{Event, EventKind, Fate};
+use super::host::HostId;
+use super::link::{LOOPBACK_LATENCY, Link, LinkConditions};
+use super::queue::Queue;
+
+/// What is sent: its kind, its hosts, the bytes of the user's, and those with headers.
+pub(super) struct Packet {
+    pub(super) kind: EventKind,
+    pub(super) from: HostId,
+    pub(super) to: HostId,
+    pub(super) bytes: usize,
+    pub(super) headers: usize,
+}
+
+/// How a packet left.
+pub(super) struct Departure {
+    pub(super) id: u64,
+    /// How often its link had been cut by then.
+    pub(super) cuts: u32,
+    /// When it arrives, unless it was lost.
+    pub(super) arrives: Option<Duration>,
+}
+
+pub(super) struct Wire {
+    pub(super) now: Duration,
+    pub(super) options: TcpOptions,
+    pub(super) queue: Queue,
+    /// Tasks to be woken once the network is unlocked.
+    pub(super) woken: SmallVec<[Waker; 4]>,
+    /// The names of the hosts.
+    pub(super) names: Vec<Arc<str>>,
+    rng: ChaCha8Rng,
+    /// The conditions of links that have none of their own.
+    pub(super) default: LinkConditions,
+    links: BTreeMap<(HostId, HostId), Link>,
+    packets: u64,
+    /// Since recording began, with the number of the first.
+    recorded: Option<(u64, Vec<Event>)>,
+}
+
+impl Wire {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self {
+            now: Duration::ZERO,
+            options: TcpOptions::default(),
+            queue: Queue::default(),
+            woken: SmallVec::new(),
+            names: Vec::new(),
+            rng,
+            default: LinkConditions::default(),
+            links: BTreeMap::new(),
+            packets: 0,
+            recorded: None,
+        }
+    }
+
+    pub(super) fn link(&mut self, from: HostId, to: HostId) -> &mut Link {
+        self.links.entry((from, to)).or_insert_with(|| Link::new(self.default.clone()))
+    }
+
+    pub(super) fn links(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.links.values_mut()
+    }
+
+    /// Wakes the task that waits there, if one does.
+    pub(super) fn wake(&mut self, waiting: &mut Option<Waker>) {
+        self.woken.extend(waiting.take());
+    }
+
+    /// Sends a packet; the caller queues its arrival.
+    pub(super) fn send(&mut self, packet: &Packet) -> Departure {
+        self.packets += 1;
+        let (id, now) = (self.packets, self.now);
+        let (cuts, arrives) = if packet.from == packet.to {
+            (0, Some(now + LOOPBACK_LATENCY))
+        } else {
+            let link = self.links.entry((packet.from, packet.to)).or_insert_with(|| Link::new(self.default.clone()));
+            (link.cuts, link.carry(&mut self.rng, now, packet.bytes + packet.headers))
+        };
+        self.note_start(id, packet);
+        if arrives.is_none() {
+            self.note_end(id, false, packet.kind == EventKind::Acknowledgement);
+        }
+        Departure { id, cuts, arrives }
+    }
+
+    /// Whether the link a packet left on has not been cut since.
+    pub(super) fn is_whole(&mut self, from: HostId, to: HostId, cuts: u32) -> bool {
+        from == to || self.link(from, to).cuts == cuts
+    }
+
+    /// Whether a datagram that goes this way comes twice.
+    pub(super) fn duplicates(&mut self, from: HostId, to: HostId) -> bool {
+        let Self { links, rng, default, .. } = self;
+        from != to && links.entry((from, to)).or_insert_with(|| Link::new(default.clone())).duplicates(rng)
+    }
+
+    /// Keeps an [`Event`] for each packet from now on.
+    pub(super) fn record(&mut self) {
+        self.recorded.get_or_insert((self.packets + 1, Vec::new()));
+    }
+
+    pub(super) fn recorded(&self) -> Vec<Event> {
+        self.recorded.as_ref().map_or_else(Vec::new, |(_, events)| events.clone())
+    }
+
+    fn note_start(&mut self, id: u64, packet: &Packet) {
+        let Packet { kind, from, to, bytes, .. } = *packet;
+        if kind != EventKind::Acknowledgement {
+            let (from, to) = (&self.names[from.0], &self.names[to.0]);
+            tracing::trace!(target: "windtunnel::net", "packet {id}: {kind} of {bytes} from {from} to {to}");
+        }
+        if let Some((_, events)) = &mut self.recorded {
+            let (from, to) = (Arc::clone(&self.names[from.0]), Arc::clone(&self.names[to.0]));
+            events.push(Event { id, kind, from, to, bytes, sent: self.now, fate: Fate::OnItsWay });
+        }
+    }
+
+    /// A packet has arrived, or was lost.
+    pub(super) fn note_end(&mut self, id: u64, arrived: bool, acknowledgement: bool) {
+        if !acknowledgement {
+            let fate = if arrived { "arrives" } else { "is lost" };
+            tracing::trace!(target: "windtunnel::net", "packet {id} {fate}");
+        }
+        if let Some((first, events)) = &mut self.recorded
+            && let Some(index) = id.checked_sub(*first).and_then(|index| usize::try_from(index).ok())
+        {
+            events[index].fate = if arrived { Fate::Arrived(self.now) } else { Fate::Lost(self.now) };
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a scenario does to the network of its cluster. How that behaves is said in [`windtunnel::engine::net`].
+
+use std::time::Duration;
+
+pub use windtunnel::engine::net::{Event, EventKind, Fate, LinkConditions, TcpOptions};
+
+use crate::world::{Node, Sim};
+
+/// The network. What these methods change is a fault, and reports list it.
+impl Sim {
+    /// The conditions of the link from `from` to `to`, one way.
+    pub fn link(&self, from: &Node, to: &Node) -> LinkConditions {
+        self.network().link(from.host(), to.host())
+    }
+
+    /// Sets the conditions of the link from `from` to `to`, one way. What stays within a node meets none.
+    pub fn set_link(&self, from: &Node, to: &Node, conditions: LinkConditions) {
+        self.record(format!("link {} to {}: {conditions:?}", from.name(), to.name()));
+        self.network().set_link(from.host(), to.host(), conditions);
+    }
+
+    /// Sets the conditions of every link, those of nodes still to come included.
+    pub fn set_every_link(&self, conditions: &LinkConditions) {
+        self.record(format!("every link: {conditions:?}"));
+        self.network().set_every_link(conditions);
+    }
+
+    /// Cuts every link between a node of `one` and a node of `other`, both ways, until [`heal`](Self::heal). What is on its way
+    /// is lost.
+    pub fn partition(&self, one: &[&Node], other: &[&Node]) {
+        self.record(format!("partition {{{}}} | {{{}}}", names(one), names(other)));
+        self.cut(one, other);
+        self.cut(other, one);
+    }
+
+    /// Cuts every link from a node of `from` to a node of `to`, this way only, until [`heal`](Self::heal).
+    pub fn partition_one_way(&self, from: &[&Node], to: &[&Node]) {
+        self.record(format!("partition {{{}}} -> {{{}}}", names(from), names(to)));
+        self.cut(from, to);
+    }
+
+    fn cut(&self, from: &[&Node], to: &[&Node]) {
+        for a in from {
+            for b in to {
+                self.network().set_link(a.host(), b.host(), LinkConditions { clogged: true, ..self.link(a, b) });
+            }
+        }
+    }
+
+    /// Mends every cut link.
+    pub fn heal(&self) {
+        self.record("heal".into());
+        self.network().unclog_every_link();
+    }
+
+    /// Adds `delay` to whatever goes from `from` to `to`, this way only; zero takes it away.
+    pub fn slow_link(&self, from: &Node, to: &Node, delay: Duration) {
+        self.record(format!("slow link {} to {} by {delay:?}", from.name(), to.name()));
+        let conditions = LinkConditions { extra_latency: delay, ..self.link(from, to) };
+        self.network().set_link(from.host(), to.host(), conditions);
+    }
+
+    /// Has connections to `port` of `node` refused, as if nobody listened there, until [`admit`](Self::admit).
+    pub fn refuse(&self, node: &Node, port: u16) {
+        self.record(format!("refuse {}:{port}", node.name()));
+        self.network().refuse(node.host(), port, true);
+    }
+
+    /// Ends a [`refuse`](Self::refuse).
+    pub fn admit(&self, node: &Node, port: u16) {
+        self.record(format!("admit {}:{port}", node.name()));
+        self.network().refuse(node.host(), port, false);
+    }
+
+    /// Has lookups of `name` fail on every node, until [`mend_lookups`](Self::mend_lookups).
+    pub fn fail_lookups(&self, name: &str) {
+        self.record(format!("fail lookups of {name}"));
+        self.network().fail_lookups(name, true);
+    }
+
+    /// Ends a [`fail_lookups`](Self::fail_lookups).
+    pub fn mend_lookups(&self, name: &str) {
+        self.record(format!("mend lookups of {name}"));
+        self.network().fail_lookups(name, false);
+    }
+
+    /// Sets how TCP behaves on every node; not a fault. Do so before there are connections.
+    pub fn set_tcp(&self, options: TcpOptions) {
+        self.network().set_tcp(options);
+    }
+
+    /// Keeps every packet from now on for [`network_events`](Self::network_events).
+    pub fn record_network(&self) {
+        self.network().record();
+    }
+
+    /// The packets that were sent since [`record_network`](Self::record_network), in order, and what became of each.
+    pub fn network_events(&self) -> Vec<Event> {
+        self.network().events()
+    }
+}
+
+fn names(nodes: &[&Node]) -> String {
+    nodes.iter().map(|node| node.name()).collect::<Vec<_>>().join(", ")
+}
