@@ -15,9 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use futures::Stream;
 use windtunnel::cell::CheckedCell;
 use windtunnel::channel::{SendError, TryRecvError};
 use windtunnel::sync::{Cause, Context as Cancellation, Mutex};
+use windtunnel::task::JoinError;
 use windtunnel::{channel, select, spawn, task};
 
 fn run<F: Future>(test: F) -> F::Output {
@@ -196,6 +198,42 @@ fn a_cancellation_finds_those_who_still_wait() {
     assert_eq!(waiting.join().unwrap(), cause);
 }
 
+/// From another thread, before, while and after the task waits for the first time.
+#[test]
+fn an_aborted_task_leaves_its_queue() {
+    for rounds in 0..4 {
+        run(async {
+            let (sender, receiver) = channel::<Box<u8>>(0);
+            let waiting = spawn(async move { receiver.recv().await });
+            let abort = waiting.abort_handle();
+            let aborting = thread::spawn(move || abort.abort());
+            for _ in 0..rounds {
+                task::yield_now().await;
+            }
+            assert_eq!(waiting.await, Err(JoinError::Cancelled));
+            assert_eq!(sender.send(Box::new(1)).await, Err(SendError(Box::new(1))));
+            aborting.join().unwrap();
+        });
+    }
+}
+
+/// A stream uses one operation, in place, again and again; dropped while it waits, it leaves the queue.
+#[test]
+fn a_stream_waits_in_place() {
+    let (sender, receiver) = channel(1);
+    let mut stream = Box::pin(receiver.clone().into_stream());
+    let mut next = || stream.as_mut().poll_next(&mut Context::from_waker(Waker::noop()));
+    for n in 0..3 {
+        assert!(next().is_pending());
+        sender.try_send(Box::new(n)).unwrap();
+        assert_eq!(next(), Poll::Ready(Some(Box::new(n))));
+    }
+    assert!(next().is_pending());
+    sender.try_send(Box::new(3)).unwrap();
+    drop(stream);
+    assert_eq!(receiver.try_recv(), Ok(Box::new(3)), "it was handed this one and gave it back");
+}
+
 /// Threads and closures that come to one cell at once: whoever gets in has it alone, or with readers only.
 #[test]
 fn a_checked_cell_refuses_what_would_be_undefined() {
@@ -207,7 +245,7 @@ fn a_checked_cell_refuses_what_would_be_undefined() {
         assert_eq!(*outer, [1]);
     });
     cell.with_mut(|outer| {
-        assert!(refused(&|| drop(cell.with(Vec::len))) && refused(&|| cell.with_mut(Vec::clear)));
+        assert!(refused(&|| assert_eq!(cell.with(Vec::len), 0)) && refused(&|| cell.with_mut(Vec::clear)));
         outer.push(2);
     });
     let threads = [(); 2].map(|()| {
