@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures::stream::FusedStream;
 use futures::{SinkExt, StreamExt};
 use windtunnel::channel::{self, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError, channel};
 use windtunnel::sync::{Mutex, WaitGroup};
@@ -341,6 +342,7 @@ async fn a_stream_ends_with_its_channel() {
     });
     let mut stream = pin!(input.into_stream());
     assert_eq!(stream.by_ref().collect::<Vec<_>>().await, [0, 1, 2]);
+    assert!(stream.is_terminated());
     assert_eq!(stream.next().await, None, "it stays at its end");
 }
 
