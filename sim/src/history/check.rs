@@ -34,7 +34,7 @@ impl<Op: std::fmt::Debug, Ret: std::fmt::Debug> History<Op, Ret> {
     pub fn check<M: Model<Op = Op, Ret = Ret>>(&self, model: &M, stop: &mut dyn FnMut() -> bool) -> Verdict {
         let mut verdict = Verdict::Linearizable;
         for (key, members) in self.partition(model) {
-            match Search::new(model, members.iter().map(|index| item(&self.operations[*index]))).run(stop) {
+            match Search::new(model, members.iter().map(|index| item(&self.operations, *index))).run(stop) {
                 Found::Nothing(from) => {
                     let found = Counterexample::find(self, model, &key, &members, from, stop);
                     if !matches!(&verdict, Verdict::NotLinearizable(other) if other.end <= found.end) {
@@ -42,7 +42,7 @@ impl<Op: std::fmt::Debug, Ret: std::fmt::Debug> History<Op, Ret> {
                     }
                 }
                 Found::Stopped if matches!(verdict, Verdict::Linearizable) => verdict = Verdict::Undecided,
-                Found::Order | Found::Stopped => {}
+                Found::Order(_) | Found::Stopped => {}
             }
         }
         verdict
@@ -82,7 +82,8 @@ impl<Op: std::fmt::Debug, Ret: std::fmt::Debug> History<Op, Ret> {
 }
 
 /// The search's view of an operation.
-pub(super) fn item<M: Model>(operation: &Operation<M::Op, M::Ret>) -> Item<'_, M> {
+pub(super) fn item<M: Model>(operations: &[Operation<M::Op, M::Ret>], id: usize) -> Item<'_, M> {
+    let operation = &operations[id];
     let returned = operation.returned.as_ref().map(|(ret, at)| (ret, *at));
-    Item { op: &operation.op, invoke: operation.invoke, returned }
+    Item { id, op: &operation.op, invoke: operation.invoke, returned }
 }

@@ -30,6 +30,9 @@ pub struct Counterexample {
 const LOOKS_EACH: u32 = 20_000;
 const LOOKS_IN_ALL: u32 = 100_000;
 
+/// Operations with which the search for few that conflict ends.
+const MOST_GROWN: usize = 64;
+
 impl Counterexample {
     /// For the operations `members`, which are not linearizable but have an order up to `from`.
     pub(super) fn find<M: Model>(
@@ -81,13 +84,18 @@ impl<M: Model> Minimiser<'_, M> {
 
     /// Whether the operations up to `end` have no order although all but the sorted `kept` may have any outcome.
     fn conflicts(&mut self, end: Moment, kept: &[usize]) -> bool {
+        matches!(self.search(end, kept), Found::Nothing(_))
+    }
+
+    /// An order of the operations up to `end` if all but the sorted `kept` may have any outcome.
+    fn search(&mut self, end: Moment, kept: &[usize]) -> Found {
         if self.looks >= LOOKS_IN_ALL {
             self.bounded = true;
-            return false;
+            return Found::Stopped;
         }
         let known = |index: &usize| kept.binary_search(index).is_ok();
         let items = self.members.iter().filter(|index| self.operations[**index].invoke < end).map(|index| {
-            let item: Item<M> = item(&self.operations[*index]);
+            let item: Item<M> = item(self.operations, *index);
             Item { returned: item.returned.filter(|_| known(index)), ..item }
         });
         let search = Search::new(self.model, items);
@@ -98,7 +106,7 @@ impl<M: Model> Minimiser<'_, M> {
             *looks > most || stop()
         });
         self.bounded |= found == Found::Stopped;
-        matches!(found, Found::Nothing(_))
+        found
     }
 
     /// Where the shortest prefix without an order ends, not before `from`, and what has returned in it.
@@ -124,20 +132,34 @@ impl<M: Model> Minimiser<'_, M> {
         (ends[high], within(self, ends[high]))
     }
 
+    /// A part of `all` that conflicts, if few are enough: first that which returned last and then, as long as there is an
+    /// order, one that it shows to be missing.
+    fn grown(&mut self, end: Moment, all: &[usize]) -> Option<Vec<usize>> {
+        let mut by_return = all.to_vec();
+        by_return.sort_by_key(|index| self.returned(*index));
+        let mut kept = vec![by_return.pop()?];
+        let begins = self.operations[kept[0]].invoke;
+        while kept.len() < MOST_GROWN {
+            let order = match self.search(end, &kept) {
+                Found::Nothing(_) => return Some(kept),
+                Found::Stopped => return None,
+                Found::Order(order) => order,
+            };
+            // What took effect as it did not, perhaps; or else the latest that was not seen to take effect before the last.
+            let took_effect = order.iter().copied().find(|index| by_return.contains(index));
+            let before = |index: &&usize| self.returned(**index).is_some_and(|at| at < begins);
+            let missing = took_effect.or_else(|| by_return.iter().rfind(before).or(by_return.last()).copied())?;
+            by_return.retain(|index| *index != missing);
+            kept.push(missing);
+            kept.sort_unstable();
+        }
+        None
+    }
+
     /// The smallest part of `kept` that is found by leaving out halves, quarters and so on, down to single operations.
     fn minimal(&mut self, end: Moment, mut kept: Vec<usize>) -> Vec<usize> {
-        // Most often the last few are enough: that is a quick start.
-        let mut by_return = kept.clone();
-        by_return.sort_by_key(|index| self.returned(*index));
-        let mut last = 1;
-        while last < kept.len() {
-            let mut tail = by_return[by_return.len() - last..].to_vec();
-            tail.sort_unstable();
-            if self.conflicts(end, &tail) {
-                kept = tail;
-                break;
-            }
-            last *= 2;
+        if let Some(grown) = self.grown(end, &kept) {
+            kept = grown;
         }
         let mut size = kept.len().div_ceil(2);
         while size > 0 {

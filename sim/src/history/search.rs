@@ -12,6 +12,8 @@ use super::record::Moment;
 
 /// One operation, as the search sees it. Without a return its outcome is unknown.
 pub(super) struct Item<'a, M: Model> {
+    /// Its index in the history.
+    pub(super) id: usize,
     pub(super) op: &'a M::Op,
     pub(super) invoke: Moment,
     pub(super) returned: Option<(&'a M::Ret, Moment)>,
@@ -19,15 +21,15 @@ pub(super) struct Item<'a, M: Model> {
 
 impl<M: Model> Clone for Item<'_, M> {
     fn clone(&self) -> Self {
-        Self { op: self.op, invoke: self.invoke, returned: self.returned }
+        Self { ..*self }
     }
 }
 
 /// What a search found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// An order.
-    Order,
+    /// An order, of indexes into the history.
+    Order(Vec<usize>),
     /// No order. Up to this moment, exclusive, there is one.
     Nothing(Moment),
     /// Neither: it was stopped, or met [`MOST_CONFIGURATIONS`].
@@ -178,7 +180,7 @@ impl<'a, M: Model> Search<'a, M> {
                 }
             }
         }
-        Found::Order
+        Found::Order(self.order.iter().map(|item| self.items[*item].id).collect())
     }
 
     /// The item at `candidate` or after it, and the candidate that follows it.
