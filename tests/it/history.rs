@@ -41,9 +41,10 @@ fn moment(at: u64) -> Moment {
     Moment { at: Duration::from_nanos(at), order: 0 }
 }
 
-/// Up to seven operations by three processes at random times, one in five of unknown outcome.
+/// Seven operations by three processes at random times, one in five or three in five of them of unknown outcome.
 fn random_history<Op, R>(rng: &mut ChaCha8Rng, mut draw: impl FnMut(&mut ChaCha8Rng) -> (Op, R)) -> History<Op, R> {
     let mut free_at = [0; 3];
+    let known = if rng.random() { 0.8 } else { 0.4 };
     let mut operation = |_| {
         let process = rng.random_range(0..3);
         let invoke = free_at[process] + rng.random_range(1..10);
@@ -52,11 +53,10 @@ fn random_history<Op, R>(rng: &mut ChaCha8Rng, mut draw: impl FnMut(&mut ChaCha8
         let (op, ret) = draw(rng);
         // Times of different processes differ.
         let at = |time: usize| moment(3 * time as u64 + process as u64);
-        let returned = rng.random_bool(0.8).then(|| (ret, at(end)));
+        let returned = rng.random_bool(known).then(|| (ret, at(end)));
         Operation { process: process.to_string(), op, invoke: at(invoke), returned }
     };
-    let count = 7;
-    History { operations: (0..count).map(&mut operation).collect() }
+    History { operations: (0..7).map(&mut operation).collect() }
 }
 
 fn check<M: Model>(model: &M, history: &History<M::Op, M::Ret>) -> Result<(), Box<Counterexample>> {

@@ -44,11 +44,11 @@ const STEPS_PER_LOOK: u32 = 1024;
 
 type Hasher = BuildHasherDefault<FxHasher>;
 
-/// What the rest of the search depends on: no configuration is explored twice.
+/// What the rest of the search depends on: no configuration is explored twice. What comes before it does not matter: were an
+/// operation of unknown outcome pointless in front of the rest, leaving it out would give an order with fewer of these.
 #[derive(PartialEq, Eq, Hash)]
 struct Configuration {
     state: u32,
-    before: u32,
     /// See [`Search::linearized`].
     set: SmallVec<[u64; 3]>,
 }
@@ -265,7 +265,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.state = u32::try_from(self.states.insert_full(after).0).expect("fewer states than configurations");
         self.lift(item);
         self.take_reads();
-        let configuration = Configuration { state: self.state, before: self.before, set: self.linearized() };
+        let configuration = Configuration { state: self.state, set: self.linearized() };
         self.memo.insert(configuration)
     }
 
