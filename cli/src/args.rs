@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use windtunnel_sim::Sweep;
 
 use crate::catalogue::{self, UsageError};
+use crate::history::HistoryArgs;
 use crate::job::Job;
 
 /// Tests concurrent and distributed code before it flies: simulated clusters, exhaustive models, known bugs.
@@ -52,6 +53,8 @@ pub(crate) enum Command {
         /// The bugs; all of them if none is named.
         ids: Vec<String>,
     },
+    /// Says whether a history in a file is linearizable.
+    History(HistoryArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

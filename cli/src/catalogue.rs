@@ -12,6 +12,8 @@ pub(crate) enum UsageError {
     Unknown { kind: &'static str, name: String, nearest: Option<String> },
     #[error("--schedule replays one execution of one model: name just that model")]
     OneModel,
+    #[error("{place}: {problem}")]
+    File { place: String, problem: String },
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
 }

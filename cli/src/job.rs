@@ -107,6 +107,9 @@ impl Row {
             row.fail(symptom, None, report);
         } else if sweep.interrupted {
             row.interrupt();
+        } else if let Some(weakness) = sweep.weakness() {
+            let symptom = weakness.lines().next().unwrap_or_default().to_owned();
+            row.fail(symptom, None, format!("{}  {weakness}", sweep.name));
         }
         row
     }

@@ -4,6 +4,7 @@
 
 mod args;
 mod catalogue;
+mod history;
 mod job;
 mod output;
 
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> Result<bool, UsageError> {
             let [name] = &names[..] else { return Err(UsageError::OneModel) };
             Ok(output.replay_model(&catalogue::replay(name, &schedule.parse()?)?))
         }
+        Command::History(history) => history.run(cli.json),
         Command::Bugs { ids } => Ok(output.run_all(&Job::bugs(&ids)?)),
     }
 }

@@ -31,7 +31,9 @@
 //! fails by a panic, by a deadlock (nothing can move and no timer is left), or by exceeding an hour of simulated time. A
 //! failing seed is run again at once, and the report says whether it replays.
 
+pub mod history;
 pub mod net;
+pub mod oracle;
 mod outcome;
 mod report;
 mod sweep;
@@ -143,6 +145,9 @@ pub fn run_test(scenario: &Scenario) {
     let report = Sweep::new(0..scenario.seeds).run(scenario, &AtomicBool::new(false), &|| {});
     if let Some(failure) = &report.failure {
         panic!("\n{failure}");
+    }
+    if let Some(weakness) = report.weakness() {
+        panic!("\n{}  {weakness}", report.name);
     }
     println!("{}  ok  {} seeds  traces {:08x}", report.name, report.runs, report.trace >> 32);
 }

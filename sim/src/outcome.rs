@@ -1,5 +1,6 @@
 //! One run: a fresh thread, a fresh madsim runtime, the body on a node of its own, and everything dropped at the end.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +12,7 @@ use madsim::runtime::Runtime;
 use windtunnel::engine::{Run, Stop, Stopped, now, traced};
 use windtunnel::task::TaskState;
 
+use crate::oracle::{self, Conditions, Sometimes};
 use crate::trace::Trace;
 use crate::world::Sim;
 
@@ -70,6 +72,8 @@ pub struct Outcome {
     pub trace: u64,
     /// The trace, if it was kept.
     pub lines: Vec<String>,
+    /// What should hold in some run, and whether it did in this one.
+    pub sometimes: BTreeMap<Sometimes, bool>,
     /// The low half of the hash after each line.
     pub(crate) prefixes: Vec<u32>,
 }
@@ -98,15 +102,17 @@ where
     let run = Run::simulation(seed);
     let _entered = run.enter();
     let trace = Trace::new(keep_lines);
+    oracle::replace(Some(Conditions::new()));
     let mut end = None;
     let faults = traced(Box::new(trace.clone()), || simulate(seed, body, &run, &trace, &mut end));
+    let sometimes = oracle::replace(None);
     let (hash, prefixes, lines) = trace.finish();
     let (cause, simulated, tasks) = match run.stopped() {
         Some(Stopped { stop, at, tasks }) => (Some(cause(stop)), at, tasks),
         None => (None, end.as_ref().map_or(TIME_LIMIT, |(at, _)| *at), Vec::new()),
     };
     let real = started.elapsed();
-    let outcome = Outcome { seed, cause, simulated, real, faults, tasks, trace: hash, lines, prefixes };
+    let outcome = Outcome { seed, cause, simulated, real, faults, tasks, trace: hash, lines, sometimes, prefixes };
     (outcome, end.map(|(_, result)| result))
 }
 

@@ -1,11 +1,13 @@
 //! A scenario over many seeds, in parallel.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::oracle::{self, Sometimes};
 use crate::report::{Divergence, Failure};
 use crate::trace::Fnv;
 use crate::{Outcome, Scenario};
@@ -28,6 +30,8 @@ pub struct Sweep {
 pub struct SweepReport {
     /// The scenario.
     pub name: String,
+    /// Seeds that were run.
+    pub seeds: u64,
     /// Runs made, both of a verified seed counted.
     pub runs: u64,
     /// A hash over the traces of all seeds, in the order of the seeds: equal between two sweeps that did the same.
@@ -36,10 +40,25 @@ pub struct SweepReport {
     pub failure: Option<Failure>,
     /// The lowest seed whose second run went another way.
     pub diverged: Option<(u64, Divergence)>,
+    /// What should hold in some run, and whether it did in any.
+    pub sometimes: BTreeMap<Sometimes, bool>,
     /// Whether it was stopped from outside before its end.
     pub interrupted: bool,
     /// Time taken.
     pub elapsed: Duration,
+}
+
+impl SweepReport {
+    /// What a sweep that was neither failing nor interrupted did not test: one line for each condition of
+    /// [`oracle::sometimes`](crate::oracle::sometimes) that no run met.
+    pub fn weakness(&self) -> Option<String> {
+        if self.failure.is_some() || self.diverged.is_some() || self.interrupted {
+            return None;
+        }
+        let never = self.sometimes.iter().filter(|(_, met)| !**met);
+        let lines: Vec<String> = never.map(|(it, _)| format!("never happened in {} seeds: {it}", self.seeds)).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
 }
 
 impl Sweep {
@@ -72,10 +91,12 @@ impl Sweep {
         let started = Instant::now();
         let mut report = SweepReport {
             name: scenario.name(),
+            seeds: 0,
             runs: 0,
             trace: 0,
             failure: None,
             diverged: None,
+            sometimes: BTreeMap::new(),
             interrupted: false,
             elapsed: Duration::ZERO,
         };
@@ -107,8 +128,10 @@ impl Sweep {
         report: &mut SweepReport,
     ) {
         let first = self.pass(scenario, &positions, stop, tick);
+        report.seeds += first.len() as u64;
         report.runs += first.len() as u64;
         for (_, outcome) in &first {
+            oracle::merge(&mut report.sometimes, &outcome.sometimes);
             write!(hash, "{:016x}", outcome.trace).expect("a hash takes anything");
         }
         if let Some((position, outcome)) = first.iter().find(|(_, outcome)| outcome.cause.is_some()) {
