@@ -164,6 +164,16 @@ mod current {
 
 pub(crate) use current::*;
 
+/// Whether every alternative of a [`choose`] is explored.
+#[inline]
+pub(crate) fn explores() -> bool {
+    match kind() {
+        #[cfg(feature = "model")]
+        Kind::Loom => true,
+        _ => false,
+    }
+}
+
 /// One of `0..n`: drawn from the run's own generator, and explored in a model.
 ///
 /// # Panics

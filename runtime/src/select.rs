@@ -216,6 +216,9 @@ impl<F: Future> ViaFuture for &mut Probe<F> {
     }
 }
 
+/// A select over more arms than this allocates.
+const INLINE: usize = 8;
+
 /// The arms of one poll.
 type Arms<'a, 'b> = [Pin<&'a mut (dyn Arm + 'b)>];
 
@@ -264,13 +267,13 @@ impl Select {
         Poll::Ready(chosen)
     }
 
-    /// The first poll. Futures and ready channels have the same chance.
+    /// The first poll. Where futures and channels are mixed, each that is ready has the same chance.
     fn begin(&self, arms: &mut Arms<'_, '_>, cx: &mut Context<'_>) -> Option<usize> {
         for arm in arms.iter() {
             arm.check();
         }
         if self.biased {
-            return first_ready(arms, cx).or_else(|| self.commit_or_enqueue(&Held::lock(arms, None), arms, cx));
+            return first_ready(arms, 0, cx).or_else(|| self.commit_or_enqueue(&Held::lock(arms, None), arms, cx));
         }
         let futures = futures(arms).count();
         if futures > 0 {
@@ -283,6 +286,13 @@ impl Select {
             drop(held);
             if let Some(chosen) = poll_futures(arms, cx, false) {
                 return Some(chosen);
+            }
+        } else if !run::explores() && !arms.is_empty() {
+            // One lock after the other, from a random one on, spares most of them where arms are mostly ready. It commits what
+            // could have been chosen with all locks held as well, so a model does without.
+            let chosen = first_ready(arms, run::choose(arms.len()), cx);
+            if chosen.is_some() {
+                return chosen;
             }
         }
         self.commit_or_enqueue(&Held::lock(arms, None), arms, cx)
@@ -401,7 +411,7 @@ impl<A: Take> Future for First<A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { arms, select } = &mut *self;
-        let mut polled: SmallVec<[Pin<&mut dyn Arm>; 8]> =
+        let mut polled: SmallVec<[Pin<&mut dyn Arm>; INLINE]> =
             arms.iter_mut().map(|arm| arm.as_mut() as Pin<&mut dyn Arm>).collect();
         let chosen = select.as_mut().poll(&mut polled, cx);
         drop(polled);
@@ -411,14 +421,14 @@ impl<A: Take> Future for First<A> {
 
 /// The locks of the distinct channels of a select, taken in order of creation.
 struct Held {
-    guards: SmallVec<[RawGuard<'static>; 4]>,
+    guards: SmallVec<[RawGuard<'static>; INLINE]>,
     wakers: RefCell<Wakers>,
 }
 
 impl Held {
     /// Locks every arm's channel but that of arm `except`, which has left its queue.
     fn lock(arms: &Arms<'_, '_>, except: Option<usize>) -> Self {
-        let mut locks: SmallVec<[(u64, NonNull<RawLock>); 4]> = SmallVec::new();
+        let mut locks: SmallVec<[(u64, NonNull<RawLock>); INLINE]> = SmallVec::new();
         for (number, arm) in arms.iter().enumerate() {
             if let Source::Lock(id, lock) = arm.source()
                 && except != Some(number)
@@ -455,7 +465,7 @@ impl Drop for Held {
 }
 
 /// The arms that a partner, a buffer or a closed channel makes ready. Their locks are held.
-fn ready(arms: &Arms<'_, '_>) -> SmallVec<[usize; 8]> {
+fn ready(arms: &Arms<'_, '_>) -> SmallVec<[usize; INLINE]> {
     // SAFETY: called with every lock held.
     (0..arms.len()).filter(|&arm| unsafe { arms[arm].is_ready() }).collect()
 }
@@ -464,9 +474,9 @@ fn futures<'a>(arms: &'a Arms<'_, '_>) -> impl Iterator<Item = usize> + 'a {
     (0..arms.len()).filter(|&arm| matches!(arms[arm].source(), Source::Future))
 }
 
-/// Tries the arms in their order.
-fn first_ready(arms: &mut Arms<'_, '_>, cx: &mut Context<'_>) -> Option<usize> {
-    (0..arms.len()).find(|&arm| match arms[arm].source() {
+/// Tries the arms in their order, beginning with number `start`.
+fn first_ready(arms: &mut Arms<'_, '_>, start: usize, cx: &mut Context<'_>) -> Option<usize> {
+    (start..arms.len()).chain(0..start).find(|&arm| match arms[arm].source() {
         Source::Never => false,
         Source::Future => arms[arm].as_mut().poll(cx).is_ready(),
         Source::Lock(..) => Held::lock(&arms[arm..=arm], None).attempt(arms, arm),
@@ -475,7 +485,7 @@ fn first_ready(arms: &mut Arms<'_, '_>, cx: &mut Context<'_>) -> Option<usize> {
 
 /// Polls the futures, from a random one on unless biased; the first that is ready.
 fn poll_futures(arms: &mut Arms<'_, '_>, cx: &mut Context<'_>, biased: bool) -> Option<usize> {
-    let mut order: SmallVec<[usize; 8]> = futures(arms).collect();
+    let mut order: SmallVec<[usize; INLINE]> = futures(arms).collect();
     if order.is_empty() {
         return None;
     }

@@ -67,3 +67,11 @@ fn a_call_that_hangs_ends_at_its_deadline() {
         }
     });
 }
+
+#[test]
+#[ignore = "takes minutes: the size at which loom is out of its depth, for comparison"]
+fn the_protocol_of_2_workers_and_3_tasks_is_complete() {
+    let report = windtunnel_model::Builder::new().check("2x3", || windtunnel_suite::models::scheduler::protocol(2, 3));
+    assert!(report.is_complete(), "\n{report}");
+    println!("{report}");
+}

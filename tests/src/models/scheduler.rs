@@ -27,7 +27,7 @@ async fn fail(_server: &'static str, _task: usize) -> Result<(), String> {
 }
 
 /// The talk's protocol (A7.9c): workers take from a buffered channel and report on a rendezvous.
-async fn protocol(workers: usize, tasks: usize) {
+pub async fn protocol(workers: usize, tasks: usize) {
     let work = go::named("work", tasks);
     let done = go::named("done", 0);
     for worker in 1..=workers {
