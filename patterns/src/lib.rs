@@ -4,4 +4,5 @@
 //! exit, every wait an end, every error a name. The models, the simulations and the buggy variants of each are in the
 //! workspace's `tests` package.
 
+pub mod quorum;
 pub mod scheduler;

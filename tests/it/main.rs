@@ -16,6 +16,7 @@ mod oracle;
 mod pairs;
 mod programs;
 mod properties;
+mod quorum;
 mod readme;
 mod replay;
 mod reports;

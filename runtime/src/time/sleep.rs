@@ -94,6 +94,12 @@ impl fmt::Display for Elapsed {
 
 impl std::error::Error for Elapsed {}
 
+impl From<Elapsed> for std::io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(std::io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
 /// Awaits `future` for at most `limit`; a result that is ready in time wins.
 ///
 /// # Errors

@@ -1,3 +1,4 @@
 //! Simulated clusters under faults.
 
+pub mod quorum;
 pub mod scheduler;
