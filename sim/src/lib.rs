@@ -35,6 +35,7 @@ pub mod net;
 mod outcome;
 mod report;
 mod sweep;
+pub mod timeline;
 mod trace;
 mod world;
 
@@ -45,6 +46,8 @@ use std::sync::atomic::AtomicBool;
 pub use outcome::{Cause, FaultRecord, Outcome};
 pub use report::{Divergence, Failure, set_replay_command};
 pub use sweep::{Sweep, SweepReport};
+pub use timeline::Timeline;
+pub use trace::TraceLine;
 pub use windtunnel_macros::sim_test as test;
 pub use world::{Node, Sim};
 

@@ -23,3 +23,4 @@ mod select;
 mod sync;
 mod task;
 mod time;
+mod timeline;
