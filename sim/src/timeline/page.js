@@ -25,6 +25,7 @@ function spellText({ kind, from, to, start, end, text }) {
 
 /** The text for what is under the pointer. */
 function describe(found) {
+  if (found.node !== undefined) return nodeName(found.node);
   if (found.packet !== undefined) return packetText(data.packets[found.packet]);
   if (found.spells) return found.spells.slice(0, 6).map(spellText).join('\n');
   if (found.label) return [found.label.text, ...found.label.more].join('\n');
@@ -139,7 +140,7 @@ function sayOnce() {
   verdict.className = data.failure ? 'failed' : '';
   said.textContent = data.failure ? data.failure.text : 'ok';
   verdict.append(said, ` ${data.failure ? 'failed ' : ''}after ${span(data.end)}`);
-  if (data.failure?.task) verdict.append(` in ${nodeName(data.failure.node)} ${data.failure.task}`);
+  if (data.failure?.task) verdict.append(` on ${nodeName(data.failure.node)}, task ${data.failure.task}`);
   if (data.failure?.place) verdict.append('  ', Object.assign(document.createElement('code'), { textContent: data.failure.place }));
   const left = Object.entries(data.left_out).filter(([, count]) => count).map(([what, count]) => `${count} ${what}`);
   if (left.length) verdict.append(`  (without the first ${left.join(' and ')}: too many to show)`);

@@ -3,12 +3,12 @@
 const KINDS = ['open', 'data', 'end', 'reset', 'datagram', 'acknowledgement'];
 /** More packets, or dots, than these at once are drawn faintly. */
 const DENSE = 1500;
-const LEFT = 104, HEAD = 36, FOOT = 28, LANE_MIN = 46;
+const LEFT = 104, HEAD = 36, FOOT = 28, LANE_MIN = 64;
 
 /** Reads the colours of the present scheme. */
 function palette() {
   const style = getComputedStyle(document.documentElement);
-  const names = ['ground', 'panel', 'rule', 'ink', 'soft', 'faint', 'lane', 'accent', 'hit', 'bad', 'warn', ...KINDS];
+  const names = ['ground', 'panel', 'rule', 'ink', 'soft', 'faint', 'lane', 'accent', 'chosen', 'hit', 'bad', 'warn', ...KINDS];
   return Object.fromEntries(names.map(name => [name, style.getPropertyValue('--' + name).trim()]));
 }
 
@@ -53,7 +53,7 @@ class Picture {
     this.context.setTransform(scale, 0, 0, scale, 0, 0);
     this.width = clientWidth;
     this.height = clientHeight;
-    this.gutter = this.data.faults.length || this.data.failure ? Math.min(250, clientWidth * 0.28) : 24;
+    this.gutter = this.data.faults.length || this.data.failure ? Math.min(280, clientWidth * 0.3) : 24;
     const room = clientWidth - LEFT - this.gutter, count = Math.max(this.data.nodes.length, 1);
     this.lane = Math.max(LANE_MIN, room / count);
     this.overflow = Math.max(0, this.lane * count - room);
@@ -74,6 +74,7 @@ class Picture {
 
   x(node) { return LEFT + (node + 0.5) * this.lane - this.panX; }
   y(unit) { return HEAD + (unit - this.top) / this.perPixel; }
+  isSeen(node) { return this.x(node) >= LEFT && this.x(node) <= this.width - this.gutter; }
   unit(y) { return this.top + (y - HEAD) * this.perPixel; }
 
   /** Shows the end of the run, with about as many packets as can be told apart. */
@@ -103,9 +104,8 @@ class Picture {
   /** Moves the view so that `unit` and `node` are in it. */
   reveal(unit, node) {
     const y = this.y(unit);
-    if (y < HEAD + 30 || y > this.height - FOOT - 30) this.pan(0, (unit - this.unit((this.height + HEAD - FOOT) / 2)) / this.perPixel);
-    const x = node === null ? null : this.x(node);
-    if (x !== null && (x < LEFT || x > this.width - this.gutter)) this.pan(x - (LEFT + this.width - this.gutter) / 2, 0);
+    if (y < HEAD + 4 || y > this.height - FOOT - 4) this.pan(0, (unit - this.unit((this.height + HEAD - FOOT) / 2)) / this.perPixel);
+    if (node !== null && !this.isSeen(node)) this.pan(this.x(node) - (LEFT + this.width - this.gutter) / 2, 0);
   }
 
   /** The indices of packets that are under way in the time seen, of kinds shown. */
@@ -238,9 +238,18 @@ class Picture {
       for (const i of drawn) if (this.data.packets[i].kind === kind && !this.hits.packets.has(i)) this.drawPacket(i, !dense);
     }
     context.globalAlpha = 1;
-    context.lineWidth = 2.4;
-    context.strokeStyle = context.fillStyle = colours.accent;
-    for (const i of this.sample(seen.filter(i => this.hits.packets.has(i)))) this.drawPacket(i, true);
+    for (const i of this.sample(seen.filter(i => this.hits.packets.has(i)))) this.drawMarked(i, colours.hit);
+  }
+
+  /** A packet in its colour upon a broad line in another. */
+  drawMarked(i, colour) {
+    const { context, colours } = this, [x1, y1, x2, y2] = this.segment(i);
+    context.strokeStyle = colour;
+    context.lineWidth = 7;
+    this.line(x1, y1, x2, y2);
+    context.strokeStyle = context.fillStyle = colours[this.data.packets[i].kind];
+    context.lineWidth = 1.8;
+    this.drawPacket(i, true);
   }
 
   /** Of those that leave from one place to another within two pixels, one; every one that was lost. */
@@ -285,11 +294,16 @@ class Picture {
       const y = Math.round(this.y(this.localAt[k])), hit = this.hits.lines.has(i);
       if (last[node] === y && !hit) continue;
       last[node] = y;
-      context.fillStyle = hit ? colours.accent : text.startsWith('fault:') ? colours.warn : colours.soft;
-      context.beginPath();
-      context.arc(this.x(node), y, hit ? 4.5 : size, 0, 7);
-      context.fill();
+      if (hit) this.dot(node, y, 6, colours.hit);
+      this.dot(node, y, size, text.startsWith('fault:') ? colours.warn : colours.soft);
     }
+  }
+
+  dot(node, y, radius, colour) {
+    this.context.fillStyle = colour;
+    this.context.beginPath();
+    this.context.arc(this.x(node), y, radius, 0, 7);
+    this.context.fill();
   }
 
   drawChosen() {
@@ -300,9 +314,10 @@ class Picture {
     context.globalAlpha = 0.5;
     this.line(LEFT, y, this.width, y);
     context.globalAlpha = 1;
-    context.lineWidth = 2.4;
-    if (packet !== null) this.drawPacket(packet, true);
+    if (packet !== null) this.drawMarked(packet, colours.chosen);
     if (node === null) return;
+    context.strokeStyle = colours.accent;
+    context.lineWidth = 2.4;
     context.beginPath();
     context.arc(this.x(node), y, 7, 0, 7);
     context.stroke();
@@ -316,7 +331,8 @@ class Picture {
       const y = this.y(this.axis.of(at));
       if (y < HEAD || y > this.height - FOOT) return;
       const last = labels.at(-1);
-      if (last && next - y > 34 && colour !== this.colours.bad) { last.more.push(text); return; }
+      const room = next - y <= 34 && next < this.height - FOOT - 8;
+      if (last && !room && colour !== this.colours.bad) { last.more.push(text); return; }
       labels.push({ y, at: Math.max(y, next), text, colour, more: [] });
       next = labels.at(-1).at + 17;
     };
@@ -346,13 +362,10 @@ class Picture {
   drawFailure() {
     const { context, colours } = this, { node } = this.data.failure, y = this.y(this.axis.end);
     if (y < HEAD || y > this.height) return;
-    context.strokeStyle = context.fillStyle = colours.bad;
+    context.strokeStyle = colours.bad;
     context.lineWidth = 1.5;
     this.line(LEFT, y, this.width - this.gutter, y);
-    if (node === null || this.x(node) < LEFT) return;
-    context.beginPath();
-    context.arc(this.x(node), y, 6, 0, 7);
-    context.fill();
+    if (node !== null && this.isSeen(node)) this.dot(node, y, 6, colours.bad);
   }
 
   drawBlocked() {
@@ -362,7 +375,7 @@ class Picture {
     context.textAlign = 'center';
     context.fillStyle = colours.soft;
     for (const [node, count] of counts) {
-      if (node === null || this.x(node) < LEFT || y > this.height - FOOT) continue;
+      if (node === null || !this.isSeen(node) || y > this.height - FOOT) continue;
       context.fillText(this.clip(`${count} blocked`, this.lane - 4), this.x(node), y);
     }
   }
@@ -397,10 +410,23 @@ class Picture {
     context.font = '600 ' + context.font;
     context.fillStyle = colours.ink;
     context.textAlign = 'center';
-    this.data.nodes.forEach((name, node) => {
-      const x = this.x(node);
-      if (x > LEFT && x < this.width - this.gutter) context.fillText(this.clip(name, this.lane - 8), x, HEAD / 2);
-    });
+    const seen = this.data.nodes.map((_, node) => node).filter(node => this.isSeen(node));
+    for (const node of seen) context.fillText(this.clipMiddle(this.data.nodes[node], this.lane - 8), this.x(node), HEAD / 2);
+    const hidden = this.data.nodes.length - seen.length;
+    if (!hidden) return;
+    context.fillStyle = colours.soft;
+    context.textAlign = 'left';
+    context.fillText(`${this.panX > 0 ? '‹ ' : ''}${hidden} more${this.panX < this.overflow ? ' ›' : ''}`, this.width - this.gutter + 12, HEAD / 2);
+  }
+
+  /** The ends of `text`, `room` pixels wide: names often differ in their last letters. */
+  clipMiddle(text, room) {
+    let kept = text.length, short = text;
+    while (kept > 2 && this.context.measureText(short).width > room) {
+      kept--;
+      short = text.slice(0, kept >> 1) + '…' + text.slice(text.length - (kept + 1 >> 1));
+    }
+    return short;
   }
 
   /** As much of `text` as is `room` pixels wide. */
@@ -411,8 +437,12 @@ class Picture {
     return text.slice(0, length) + '…';
   }
 
-  /** What is under the pointer: a packet, lines of the trace, a label, or a spell. */
+  /** What is under the pointer: a node's name, a packet, lines of the trace, a label, or a spell. */
   at(x, y) {
+    if (y < HEAD) {
+      const node = this.data.nodes.findIndex((_, node) => this.isSeen(node) && Math.abs(this.x(node) - x) < this.lane / 2);
+      return node < 0 ? null : { node };
+    }
     const node = this.data.nodes.findIndex((_, node) => Math.abs(this.x(node) - x) <= 6);
     if (x >= this.width - this.gutter) {
       const label = this.placed?.find(label => Math.abs(label.at - y) < 9);
