@@ -9,6 +9,7 @@ use windtunnel_sim::Sweep;
 use crate::catalogue::{self, UsageError};
 use crate::history::HistoryArgs;
 use crate::job::Job;
+use crate::replay::ReplayArgs;
 
 /// Tests concurrent and distributed code before it flies: simulated clusters, exhaustive models, known bugs.
 #[derive(Debug, Parser)]
@@ -30,13 +31,7 @@ pub(crate) enum Command {
     /// Runs scenarios over seeds.
     Sweep(SweepArgs),
     /// Runs one seed of a scenario again, and prints its trace.
-    Replay {
-        /// The scenario.
-        name: String,
-        /// The seed.
-        #[arg(value_parser = seed)]
-        seed: u64,
-    },
+    Replay(ReplayArgs),
     /// Checks models exhaustively.
     Model {
         /// The models; all of them if none is named.
@@ -96,7 +91,7 @@ impl SweepArgs {
 
 const SEED_RANGE: &str = "a seed is a number from 0 to 18446744073709551615";
 
-fn seed(text: &str) -> Result<u64, String> {
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| SEED_RANGE.into())
 }
 

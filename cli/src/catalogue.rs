@@ -1,5 +1,7 @@
 //! What there is to run, by name.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 use windtunnel_model::{Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::Scenario;
@@ -14,6 +16,10 @@ pub(crate) enum UsageError {
     OneModel,
     #[error("{place}: {problem}")]
     File { place: String, problem: String },
+    #[error("--html and --trace name the same file: give each one of its own")]
+    OneFile,
+    #[error("{} cannot be written: {error}", .path.display())]
+    Unwritable { path: PathBuf, error: std::io::Error },
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
 }

@@ -7,6 +7,7 @@ mod catalogue;
 mod history;
 mod job;
 mod output;
+mod replay;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +58,7 @@ fn run(cli: Cli) -> Result<bool, UsageError> {
             Ok(true)
         }
         Command::Sweep(sweep) => Ok(output.run_all(&sweep.jobs()?)),
-        Command::Replay { name, seed } => Ok(output.replay(catalogue::scenario(&name)?, seed)),
+        Command::Replay(replay) => output.replay(&replay),
         Command::Model { names, engine: _, schedule: None } => Ok(output.run_all(&Job::models(&names)?)),
         Command::Model { names, engine: _, schedule: Some(schedule) } => {
             let [name] = &names[..] else { return Err(UsageError::OneModel) };

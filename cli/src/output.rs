@@ -10,8 +10,9 @@ use windtunnel_model::Report;
 use windtunnel_sim::{Failure, Scenario};
 
 use crate::STOP;
-use crate::catalogue::Entry;
+use crate::catalogue::{self, Entry, UsageError};
 use crate::job::{Job, Row};
+use crate::replay::ReplayArgs;
 
 /// Where results go.
 pub(crate) struct Output {
@@ -87,8 +88,11 @@ impl Output {
     }
 
     /// Runs one seed again; whether it did not fail.
-    pub(crate) fn replay(&self, scenario: &Scenario, seed: u64) -> bool {
+    pub(crate) fn replay(&self, replay: &ReplayArgs) -> Result<bool, UsageError> {
+        let (scenario, seed) = (catalogue::scenario(&replay.name)?, replay.seed);
+        let exports = replay.exports()?;
         let outcome = scenario.run_traced(seed);
+        exports.write(&scenario.name(), &outcome)?;
         if !self.json {
             outcome.lines.iter().for_each(|line| println!("{line}"));
         }
@@ -107,7 +111,7 @@ impl Output {
                 trace >> 32
             );
         }
-        failure.is_none()
+        Ok(failure.is_none())
     }
 
     /// Shows an execution of a model that was run again; whether it did not fail.

@@ -18,7 +18,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn bad_input_is_one_line_and_exit_status_2() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["swep"], "similar subcommand exists: 'sweep'"),
         (
             &["sweep", "scheduler::every_task_runs_despite_fault"],
@@ -34,6 +34,12 @@ fn bad_input_is_one_line_and_exit_status_2() {
         (&["sweep", "--seeds", "99999999999999999999999"], "from 0 to 18446744073709551615"),
         (&["replay", "a_dead_server_is_done_without", "18446744073709551616"], "from 0 to 18446744073709551615"),
         (&["replay", "a_dead_server_is_done_without", "-1"], "--help"),
+        (
+            &["replay", "a_dead_server_is_done_without", "1", "--html", "/nowhere/x.html"],
+            "/nowhere/x.html cannot be written",
+        ),
+        (&["replay", "a_dead_server_is_done_without", "1", "--trace", "."], ". cannot be written"),
+        (&["replay", "a_dead_server_is_done_without", "1", "--html", "x", "--trace", "x"], "give each one of its own"),
         (&["sweep", "--shard", "5/3"], "k from 1 to n"),
         (&["sweep", "--jobs", "0"], "from 1 to 1024"),
         (&["model", "one_server_two_tasks", "--schedule", "0,1,2"], "is not a schedule"),
@@ -91,6 +97,21 @@ fn a_sweep_does_the_same_in_another_process_and_on_any_number_of_threads() {
     let first = traces("1");
     assert!(first.len() >= 5 && first.iter().all(serde_json::Value::is_string));
     assert_eq!(first, traces("2"));
+}
+
+#[test]
+fn a_replay_writes_a_page_and_a_trace_for_perfetto() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [page, trace] = ["run.html", "run.json"].map(|name| folder.path().join(name).display().to_string());
+    let output = windtunnel(&["replay", "a_dead_server_is_done_without", "1", "--html", &page, "--trace", &trace]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(
+        page.starts_with("<!doctype html>") && page.contains(r#""name":"scheduler::a_dead_server_is_done_without""#)
+    );
+    let trace: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(trace).expect("a trace")).expect("one object");
+    assert!(trace["traceEvents"].as_array().is_some_and(|events| events.len() > 100));
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub mod oracle;
 mod outcome;
 mod report;
 mod sweep;
+pub mod timeline;
 mod trace;
 mod world;
 
@@ -47,6 +48,8 @@ use std::sync::atomic::AtomicBool;
 pub use outcome::{Cause, FaultRecord, Outcome};
 pub use report::{Divergence, Failure, set_replay_command};
 pub use sweep::{Sweep, SweepReport};
+pub use timeline::Timeline;
+pub use trace::TraceLine;
 pub use windtunnel_macros::sim_test as test;
 pub use world::{Node, Sim};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use windtunnel::engine::net::{Event, EventKind, Fate, LinkConditions, TcpOptions};
+pub use windtunnel::engine::net::{Change, Event, EventKind, Fate, LinkConditions, Recording, TcpOptions};
 
 use crate::world::{Node, Sim};
 
@@ -91,7 +91,7 @@ impl Sim {
 
     /// Keeps every packet from now on for [`network_events`](Self::network_events).
     pub fn record_network(&self) {
-        self.network().record();
+        self.network().show_events();
     }
 
     /// The packets that were sent since [`record_network`](Self::record_network), in order, and what became of each.

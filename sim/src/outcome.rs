@@ -12,8 +12,9 @@ use madsim::runtime::Runtime;
 use windtunnel::engine::{Run, Stop, Stopped, now, traced};
 use windtunnel::task::TaskState;
 
+use crate::net::Recording;
 use crate::oracle::{self, Conditions, Sometimes};
-use crate::trace::Trace;
+use crate::trace::{Trace, TraceLine};
 use crate::world::Sim;
 
 /// A run that has not ended by then fails.
@@ -53,6 +54,16 @@ pub enum Cause {
     TimeLimit,
 }
 
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Panic { message, .. } => message,
+            Cause::Deadlock => "deadlock: no task can move and no timer is left",
+            Cause::TimeLimit => "no end within an hour of simulated time",
+        })
+    }
+}
+
 /// What came of one seed.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -68,12 +79,16 @@ pub struct Outcome {
     pub faults: Vec<FaultRecord>,
     /// Where every task was when the run failed.
     pub tasks: Vec<TaskState>,
+    /// The number of the task that failed, if it was a task that did: one of `tasks`.
+    pub failed_task: Option<u64>,
     /// The hash of the trace.
     pub trace: u64,
     /// The trace, if it was kept.
-    pub lines: Vec<String>,
+    pub lines: Vec<TraceLine>,
     /// What should hold in some run, and whether it did in this one.
     pub sometimes: BTreeMap<Sometimes, bool>,
+    /// What went over the network, if the trace was kept.
+    pub network: Recording,
     /// The low half of the hash after each line.
     pub(crate) prefixes: Vec<u32>,
 }
@@ -104,15 +119,31 @@ where
     let trace = Trace::new(keep_lines);
     oracle::replace(Some(Conditions::new()));
     let mut end = None;
-    let faults = traced(Box::new(trace.clone()), || simulate(seed, body, &run, &trace, &mut end));
+    if keep_lines {
+        run.network().record();
+    }
+    let (faults, network) = traced(Box::new(trace.clone()), || simulate(seed, body, &run, &trace, &mut end));
     let sometimes = oracle::replace(None);
     let (hash, prefixes, lines) = trace.finish();
-    let (cause, simulated, tasks) = match run.stopped() {
-        Some(Stopped { stop, at, tasks }) => (Some(cause(stop)), at, tasks),
-        None => (None, end.as_ref().map_or(TIME_LIMIT, |(at, _)| *at), Vec::new()),
+    let (cause, simulated, tasks, failed_task) = match run.stopped() {
+        Some(Stopped { stop, at, tasks, task }) => (Some(cause(stop)), at, tasks, task),
+        None => (None, end.as_ref().map_or(TIME_LIMIT, |(at, _)| *at), Vec::new(), None),
     };
     let real = started.elapsed();
-    let outcome = Outcome { seed, cause, simulated, real, faults, tasks, trace: hash, lines, sometimes, prefixes };
+    let outcome = Outcome {
+        seed,
+        cause,
+        simulated,
+        real,
+        faults,
+        tasks,
+        failed_task,
+        trace: hash,
+        lines,
+        sometimes,
+        network,
+        prefixes,
+    };
     (outcome, end.map(|(_, result)| result))
 }
 
@@ -123,7 +154,7 @@ fn simulate<T, F>(
     run: &Run,
     trace: &Trace,
     end: &mut Option<(Duration, T)>,
-) -> Vec<FaultRecord>
+) -> (Vec<FaultRecord>, Recording)
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -138,11 +169,12 @@ where
         });
     }));
     trace.close();
+    let network = run.network().take_recording();
     // Destructors run inside the context, so that nothing of this run is left to the next.
     let drained = catch_unwind(AssertUnwindSafe(|| runtime.block_on(sim.drain())));
     // A panic is noted in `run`; one in a destructor, after the end, has been noted there as well.
     drop((ended, drained));
-    sim.fault_records()
+    (sim.fault_records(), network)
 }
 
 /// Waits for `result`, unless `failure` comes first.

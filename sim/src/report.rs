@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use windtunnel::task::Dump;
 
-use crate::{Cause, Outcome, Scenario};
+use crate::{Cause, Outcome, Scenario, timeline};
 
 /// A seed that failed, and whether it does so again.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Failure {
     pub position: Option<(u64, u64)>,
     /// Where a second run went another way, if it did.
     pub divergence: Option<Divergence>,
+    /// The picture of the run: its path from the folder of the workspace, or why it was not written.
+    pub timeline: Result<String, String>,
     /// Whether to print real time: it differs from run to run.
     pub show_real_time: bool,
 }
@@ -53,12 +55,14 @@ impl Failure {
         outcome.cause.as_ref()?;
         let again = scenario.run_traced(outcome.seed);
         let divergence = Divergence::between(&outcome, &again);
+        let timeline = timeline::save(&scenario.name(), &again);
         Some(Self {
             name: scenario.name(),
             package: scenario.package,
             outcome,
             position: None,
             divergence,
+            timeline,
             show_real_time: true,
         })
     }
@@ -78,11 +82,8 @@ impl Failure {
 
     /// The failure in one line.
     pub fn symptom(&self) -> String {
-        match self.outcome.cause.as_ref().expect("a failure has a cause") {
-            Cause::Panic { message, .. } => message.lines().next().unwrap_or_default().to_owned(),
-            Cause::Deadlock => "deadlock: no task can move and no timer is left".into(),
-            Cause::TimeLimit => "no end within an hour of simulated time".into(),
-        }
+        let cause = self.outcome.cause.as_ref().expect("a failure has a cause").to_string();
+        cause.lines().next().unwrap_or_default().to_owned()
     }
 }
 
@@ -93,7 +94,7 @@ impl Divergence {
             return None;
         }
         let common = first.prefixes.iter().zip(&second.prefixes).take_while(|(a, b)| a == b).count();
-        let line = second.lines.get(common).map_or("the end", String::as_str).to_owned();
+        let line = second.lines.get(common).map_or("the end".into(), ToString::to_string);
         Some(Self { event: common + 1, line, traces: (first.trace, second.trace) })
     }
 }
@@ -135,7 +136,9 @@ impl fmt::Display for Failure {
             None => section(f, "replays", &format!("yes (trace {:08x})", trace >> 32))?,
             Some(divergence) => section(f, "replays", &divergence.to_string())?,
         }
-        section(f, "replay", &self.replay_command())
+        section(f, "replay", &self.replay_command())?;
+        let (Ok(timeline) | Err(timeline)) = &self.timeline;
+        section(f, "timeline", timeline)
     }
 }
 

@@ -2,8 +2,29 @@
 
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use windtunnel::engine::{Sink, current_task, now};
+
+/// A line of a run's trace; displayed, it is the line as it is printed and hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceLine {
+    /// Simulated time.
+    pub at: Duration,
+    /// The node of the task; `None` for what the simulator itself does.
+    pub node: Option<Arc<str>>,
+    /// The task's label.
+    pub task: String,
+    /// What was said.
+    pub text: String,
+}
+
+impl fmt::Display for TraceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, node, task, text } = self;
+        write!(f, "{:>14.9} {} {task}: {text}", at.as_secs_f64(), node.as_deref().unwrap_or("-"))
+    }
+}
 
 /// What a run said. Shared between the run's thread and its driver.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +35,7 @@ struct Inner {
     hash: Fnv,
     /// The low half of the hash after each line: two runs differ first where these do.
     prefixes: Vec<u32>,
-    lines: Option<Vec<String>>,
+    lines: Option<Vec<TraceLine>>,
     closed: bool,
 }
 
@@ -35,7 +56,7 @@ impl Trace {
         self.lock().closed = true;
     }
 
-    pub(crate) fn finish(&self) -> (u64, Vec<u32>, Vec<String>) {
+    pub(crate) fn finish(&self) -> (u64, Vec<u32>, Vec<TraceLine>) {
         let mut inner = self.lock();
         let lines = inner.lines.take().unwrap_or_default();
         (inner.hash.0, std::mem::take(&mut inner.prefixes), lines)
@@ -48,13 +69,10 @@ impl Sink for Trace {
         if inner.closed {
             return;
         }
-        let time = now();
         let (node, task) = current_task().unwrap_or_else(|| (None, "simulator".into()));
-        let node = node.as_deref().unwrap_or("-");
         let Inner { hash, prefixes, lines, .. } = &mut *inner;
-        let line = format_args!("{:>14.9} {node} {task}: {text}", time.as_secs_f64()).to_string();
-        hash.write_str(&line).expect("a hash takes anything");
-        hash.write_char('\n').expect("a hash takes anything");
+        let line = TraceLine { at: now(), node, task, text: text.to_string() };
+        writeln!(hash, "{line}").expect("a hash takes anything");
         if prefixes.len() < MOST_PREFIXES {
             #[expect(clippy::cast_possible_truncation, reason = "the low half")]
             prefixes.push(hash.0 as u32);

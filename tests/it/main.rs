@@ -26,3 +26,4 @@ mod select;
 mod sync;
 mod task;
 mod time;
+mod timeline;

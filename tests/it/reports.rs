@@ -114,7 +114,8 @@ fn a_deadlocked_seed() {
 #[test]
 fn a_seeded_trace() {
     let scenario = scenarios().into_iter().find(|it| it.function == "a_dead_server_is_done_without").unwrap();
-    assert_snapshot!(scenario.run_traced(1).lines.join("\n"));
+    let lines: Vec<String> = scenario.run_traced(1).lines.iter().map(ToString::to_string).collect();
+    assert_snapshot!(lines.join("\n"));
 }
 
 #[test]

@@ -306,7 +306,7 @@ fn numbers_follow_the_order_of_spawning_in_every_run() {
     let (one, again) = (scenario.run_traced(3), scenario.run_traced(3));
     assert_eq!(one.cause, None);
     assert_eq!(one.lines, again.lines);
-    assert!(one.lines.iter().any(|line| line.contains("numbers")), "{:?}", one.lines);
+    assert!(one.lines.iter().any(|line| line.text.contains("numbers")), "{:?}", one.lines);
 }
 
 #[test]

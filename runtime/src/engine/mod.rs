@@ -79,6 +79,8 @@ pub struct Stopped {
     pub stop: Stop,
     /// Where every task was.
     pub tasks: Vec<TaskState>,
+    /// The number of the task that was being polled, if one was.
+    pub task: Option<u64>,
     /// When, in the run's own time.
     pub at: Duration,
 }
@@ -107,7 +109,8 @@ impl Engine {
 
     /// Notes what stops the run, if it is the first thing that does.
     fn record(&self, stop: Stop, registry: &task::Registry) {
-        let stopped = || Stopped { stop, tasks: task::tasks(registry), at: backend::now() };
+        let polled = || task::with_current(|entry| entry.id);
+        let stopped = || Stopped { stop, tasks: task::tasks(registry), task: polled(), at: backend::now() };
         self.stop.lock().get_or_insert_with(stopped);
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::connection::{ConnectionId, Side};
-use super::event::Event;
+use super::event::{Change, Event, Recording};
 use super::host::{Host, HostId};
 use super::link::LinkConditions;
 use super::{Network, Shared, TcpOptions};
@@ -36,12 +36,18 @@ impl Control<'_> {
 
     /// Takes the power from a host: its sockets are gone at once.
     pub fn kill(self, host: HostId) {
-        self.0.with(|network| network.kill(host));
+        self.0.with(|network| {
+            network.wire.note(|names| Change::Down(Arc::clone(&names[host.0])));
+            network.kill(host);
+        });
     }
 
     /// Gives a host that was killed its power back.
     pub fn start(self, host: HostId) {
-        self.0.with(|network| network.hosts[host.0].up = true);
+        self.0.with(|network| {
+            network.wire.note(|names| Change::Up(Arc::clone(&names[host.0])));
+            network.hosts[host.0].up = true;
+        });
     }
 
     /// How packets between different hosts go from `from` to `to`.
@@ -51,12 +57,19 @@ impl Control<'_> {
 
     /// Sets how packets go from `from` to `to`, from now on; clogging loses those on their way as well.
     pub fn set_link(self, from: HostId, to: HostId, conditions: LinkConditions) {
-        self.0.with(|network| network.wire.link(from, to).set_conditions(conditions));
+        self.0.with(|network| {
+            network.wire.note(|names| {
+                let (from, to) = (Arc::clone(&names[from.0]), Arc::clone(&names[to.0]));
+                Change::Link { from, to, conditions: conditions.clone() }
+            });
+            network.wire.link(from, to).set_conditions(conditions);
+        });
     }
 
     /// Sets how packets go over every link, those of hosts still to come included.
     pub fn set_every_link(self, conditions: &LinkConditions) {
         self.0.with(|network| {
+            network.wire.note(|_| Change::EveryLink(conditions.clone()));
             network.wire.links().for_each(|link| link.set_conditions(conditions.clone()));
             network.wire.default = conditions.clone();
         });
@@ -65,6 +78,7 @@ impl Control<'_> {
     /// Lets packets over every link again.
     pub fn unclog_every_link(self) {
         self.0.with(|network| {
+            network.wire.note(|_| Change::Unclogged);
             for link in network.wire.links() {
                 link.set_conditions(LinkConditions { clogged: false, ..link.conditions().clone() });
             }
@@ -93,14 +107,24 @@ impl Control<'_> {
         self.0.with(|network| network.wire.options = options);
     }
 
-    /// Keeps an [`Event`] for each packet from now on.
+    /// Keeps what happens from now on for [`take_recording`](Self::take_recording).
     pub fn record(self) {
         self.0.with(|network| network.wire.record());
     }
 
-    /// The packets that were sent since recording began.
+    /// What happened since recording began; it ends. The run may be over.
+    pub fn take_recording(self) -> Recording {
+        self.0.0.lock().wire.take_recording()
+    }
+
+    /// Keeps an [`Event`] for each packet from now on for [`events`](Self::events).
+    pub fn show_events(self) {
+        self.0.with(|network| network.wire.show());
+    }
+
+    /// The packets that were sent since they were to be shown.
     pub fn events(self) -> Vec<Event> {
-        self.0.with(|network| network.wire.recorded())
+        self.0.with(|network| network.wire.shown())
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::link::LinkConditions;
+
 /// A packet, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -49,6 +51,39 @@ pub enum Fate {
     Arrived(Duration),
     /// It was lost at this time: when it was sent, or when it would have arrived.
     Lost(Duration),
+}
+
+/// What a network went through.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    /// The names of the hosts, in the order in which they were made.
+    pub hosts: Vec<Arc<str>>,
+    /// The packets, in the order in which they were sent.
+    pub packets: Vec<Event>,
+    /// What was done to links and hosts, and when, in order.
+    pub changes: Vec<(Duration, Change)>,
+}
+
+/// What the driver of a simulation does to links and hosts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A host lost its power.
+    Down(Arc<str>),
+    /// A host has its power back.
+    Up(Arc<str>),
+    /// A link, one way, has these conditions from then on.
+    Link {
+        /// The name of the sender.
+        from: Arc<str>,
+        /// The name of the receiver.
+        to: Arc<str>,
+        /// The conditions.
+        conditions: LinkConditions,
+    },
+    /// Every link has these conditions from then on.
+    EveryLink(LinkConditions),
+    /// No link is clogged any more.
+    Unclogged,
 }
 
 impl fmt::Display for EventKind {

@@ -61,7 +61,7 @@ use self::wire::Wire;
 use crate::{backend, run};
 
 pub use control::Control;
-pub use event::{Event, EventKind, Fate};
+pub use event::{Change, Event, EventKind, Fate, Recording};
 pub use host::HostId;
 pub use link::{LOOPBACK_LATENCY, LinkConditions};
 pub(crate) use tcp::{OwnedWriteHalf, TcpListener, TcpStream};

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use smallvec::SmallVec;
 
 use super::TcpOptions;
-use super::event::{Event, EventKind, Fate};
+use super::event::{Change, Event, EventKind, Fate, Recording};
 use super::host::HostId;
 use super::link::{LOOPBACK_LATENCY, Link, LinkConditions};
 use super::queue::Queue;
@@ -45,8 +45,10 @@ pub(super) struct Wire {
     pub(super) default: LinkConditions,
     links: BTreeMap<(HostId, HostId), Link>,
     packets: u64,
-    /// Since recording began, with the number of the first.
-    recorded: Option<(u64, Vec<Event>)>,
+    /// What has happened since recording began, with the number of the first packet.
+    recorded: Option<(u64, Recording)>,
+    /// The number of the first packet that the scenario asked to see.
+    shown_from: Option<u64>,
 }
 
 impl Wire {
@@ -62,6 +64,7 @@ impl Wire {
             links: BTreeMap::new(),
             packets: 0,
             recorded: None,
+            shown_from: None,
         }
     }
 
@@ -106,13 +109,34 @@ impl Wire {
         from != to && links.entry((from, to)).or_insert_with(|| Link::new(default.clone())).duplicates(rng)
     }
 
-    /// Keeps an [`Event`] for each packet from now on.
+    /// Keeps what happens from now on.
     pub(super) fn record(&mut self) {
-        self.recorded.get_or_insert((self.packets + 1, Vec::new()));
+        self.recorded.get_or_insert((self.packets + 1, Recording::default()));
     }
 
-    pub(super) fn recorded(&self) -> Vec<Event> {
-        self.recorded.as_ref().map_or_else(Vec::new, |(_, events)| events.clone())
+    /// What was recorded; nothing is from now on.
+    pub(super) fn take_recording(&mut self) -> Recording {
+        let (_, recording) = self.recorded.take().unwrap_or_default();
+        Recording { hosts: self.names.clone(), ..recording }
+    }
+
+    /// Keeps what happens from now on, and shows the packets of it.
+    pub(super) fn show(&mut self) {
+        self.record();
+        self.shown_from.get_or_insert(self.packets + 1);
+    }
+
+    /// The packets since [`show`](Self::show): the same whether recording had begun before it or not.
+    pub(super) fn shown(&self) -> Vec<Event> {
+        let Some((from, (_, recording))) = self.shown_from.zip(self.recorded.as_ref()) else { return Vec::new() };
+        recording.packets.iter().filter(|event| event.id >= from).cloned().collect()
+    }
+
+    /// Keeps `change`, which is done now, if anything is kept.
+    pub(super) fn note(&mut self, change: impl FnOnce(&[Arc<str>]) -> Change) {
+        if let Some((_, recording)) = &mut self.recorded {
+            recording.changes.push((self.now, change(&self.names)));
+        }
     }
 
     fn note_start(&mut self, id: u64, packet: &Packet) {
@@ -121,9 +145,9 @@ impl Wire {
             let (from, to) = (&self.names[from.0], &self.names[to.0]);
             tracing::trace!(target: "windtunnel::net", "packet {id}: {kind} of {bytes} from {from} to {to}");
         }
-        if let Some((_, events)) = &mut self.recorded {
+        if let Some((_, recording)) = &mut self.recorded {
             let (from, to) = (Arc::clone(&self.names[from.0]), Arc::clone(&self.names[to.0]));
-            events.push(Event { id, kind, from, to, bytes, sent: self.now, fate: Fate::OnItsWay });
+            recording.packets.push(Event { id, kind, from, to, bytes, sent: self.now, fate: Fate::OnItsWay });
         }
     }
 
@@ -133,10 +157,10 @@ impl Wire {
             let fate = if arrived { "arrives" } else { "is lost" };
             tracing::trace!(target: "windtunnel::net", "packet {id} {fate}");
         }
-        if let Some((first, events)) = &mut self.recorded
+        if let Some((first, recording)) = &mut self.recorded
             && let Some(index) = id.checked_sub(*first).and_then(|index| usize::try_from(index).ok())
         {
-            events[index].fate = if arrived { Fate::Arrived(self.now) } else { Fate::Lost(self.now) };
+            recording.packets[index].fate = if arrived { Fate::Arrived(self.now) } else { Fate::Lost(self.now) };
         }
     }
 }
