@@ -3,6 +3,7 @@
 use thiserror::Error;
 use windtunnel_model::{Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::Scenario;
+use windtunnel_sim::faults::PlanError;
 use windtunnel_suite::bugs::{BUGS, Bug};
 
 /// A command line that cannot be carried out. Its text is one line that says what to do.
@@ -14,6 +15,8 @@ pub(crate) enum UsageError {
     OneModel,
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Faults(#[from] PlanError),
 }
 
 /// A line of `windtunnel list`.

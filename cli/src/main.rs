@@ -56,7 +56,7 @@ fn run(cli: Cli) -> Result<bool, UsageError> {
             Ok(true)
         }
         Command::Sweep(sweep) => Ok(output.run_all(&sweep.jobs()?)),
-        Command::Replay { name, seed } => Ok(output.replay(catalogue::scenario(&name)?, seed)),
+        Command::Replay { name, seed, faults } => output.replay(catalogue::scenario(&name)?, seed, faults),
         Command::Model { names, engine: _, schedule: None } => Ok(output.run_all(&Job::models(&names)?)),
         Command::Model { names, engine: _, schedule: Some(schedule) } => {
             let [name] = &names[..] else { return Err(UsageError::OneModel) };

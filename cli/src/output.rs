@@ -1,16 +1,19 @@
 //! What a person, or a program, sees.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use windtunnel_model::Report;
+use windtunnel_sim::faults::FaultPlan;
 use windtunnel_sim::{Failure, Scenario};
 
 use crate::STOP;
-use crate::catalogue::Entry;
+use crate::catalogue::{Entry, UsageError};
 use crate::job::{Job, Row};
 
 /// Where results go.
@@ -86,9 +89,14 @@ impl Output {
         println!("\n{} of {count} as they should be, {runs} runs and executions", count - bad);
     }
 
-    /// Runs one seed again; whether it did not fail.
-    pub(crate) fn replay(&self, scenario: &Scenario, seed: u64) -> bool {
-        let outcome = scenario.run_traced(seed);
+    /// Runs one seed again, with the plan in the file `faults` if there is one; whether it did not fail.
+    pub(crate) fn replay(&self, scenario: &Scenario, seed: u64, faults: Option<PathBuf>) -> Result<bool, UsageError> {
+        let plan = faults.map(FaultPlan::read).transpose()?;
+        plan.as_ref().map_or(Ok(()), |plan| plan.is_for(&scenario.name(), Some(seed)))?;
+        let outcome = scenario.start(seed, true, plan.map(Arc::new));
+        if let Some(refused) = outcome.refused {
+            return Err(refused.into());
+        }
         if !self.json {
             outcome.lines.iter().for_each(|line| println!("{line}"));
         }
@@ -107,7 +115,7 @@ impl Output {
                 trace >> 32
             );
         }
-        failure.is_none()
+        Ok(failure.is_none())
     }
 
     /// Shows an execution of a model that was run again; whether it did not fail.
