@@ -1,5 +1,7 @@
 //! Faults as data: each kind does what it says and ends when it says; plans are drawn, written, read, refused and obeyed.
 
+use std::collections::HashSet;
+use std::mem::discriminant;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -308,16 +310,7 @@ fn drawn(seed: u64, strategy: impl Fn(&[Node]) -> faults::Strategy + Send + 'sta
 #[test]
 fn every_plan_heals_by_its_moment_and_each_seed_has_some_of_the_kinds() {
     let plans: Vec<Vec<Fault>> = (0..60).map(|seed| drawn(seed, |_| faults::any().on_ports([7]))).collect();
-    let kinds = |plan: &[Fault]| {
-        let mut kinds: Vec<_> = plan.iter().map(|fault| std::mem::discriminant(&fault.kind)).collect();
-        let mut distinct = Vec::new();
-        kinds.drain(..).for_each(|kind| {
-            if !distinct.contains(&kind) {
-                distinct.push(kind)
-            }
-        });
-        distinct
-    };
+    let kinds = |plan: &[Fault]| plan.iter().map(|fault| discriminant(&fault.kind)).collect::<HashSet<_>>();
     assert_eq!(kinds(&plans.concat()).len(), Kind::ALL.len(), "every kind is drawn by some seed");
     assert!(plans.iter().all(|plan| kinds(plan).len() < Kind::ALL.len()), "no seed has every kind");
     assert!(
@@ -344,8 +337,10 @@ fn a_minority_is_the_same_for_all_faults_of_a_seed() {
 
 fn node_of(fault: &Fault) -> &str {
     match &fault.kind {
-        FaultKind::Kill { node } | FaultKind::Restart { node } | FaultKind::Pause { node } => node,
-        FaultKind::Slowness { node, .. } => node,
+        FaultKind::Kill { node }
+        | FaultKind::Restart { node }
+        | FaultKind::Pause { node }
+        | FaultKind::Slowness { node, .. } => node,
         other => panic!("{other} was not to be drawn"),
     }
 }
@@ -465,6 +460,7 @@ fn a_bad_plan_is_refused_in_one_line_that_says_where_and_how_to_mend_it() {
 
 #[test]
 fn a_plan_that_does_not_fit_the_cluster_is_refused_and_the_nearest_name_suggested() {
+    static CALM: Scenario = Scenario { body: |_| Box::pin(sleep(secs(1))), ..TROUBLED };
     let refused = |fault: &str| {
         let text = format!("{{\"version\": 1, \"faults\": [\n{fault}]}}");
         let outcome = TROUBLED.run_with(1, FaultPlan::from_json(&text, "plan.json").unwrap());
@@ -479,7 +475,6 @@ fn a_plan_that_does_not_fit_the_cluster_is_refused_and_the_nearest_name_suggeste
     assert!(error.contains("`main` runs the scenario itself"), "{error}");
     let error = refused(r#"{"at": "1s", "kind": "clog"}, {"at": "2s", "kind": "clog"}"#);
     assert!(error.contains("overlaps with line 2 in the links of main to n1"), "{error}");
-    static CALM: Scenario = Scenario { body: |_| Box::pin(sleep(secs(1))), ..TROUBLED };
     let plan = vec![Fault::new(secs(1), None, FaultKind::Restart { node: name("n1") })];
     let error = CALM.run_with(1, plan.into()).refused.unwrap().to_string();
     assert!(error.contains("the scenario ended without `sim.faults(…)`"), "{error}");
@@ -491,7 +486,7 @@ fn durations() -> impl Strategy<Value = Duration> {
 
 fn kinds() -> impl Strategy<Value = FaultKind> {
     let node = || "[a-z\"\\\\é]{1,5}";
-    let link = || proptest::option::of((node(), node())).prop_map(|link| link.unzip());
+    let link = || proptest::option::of((node(), node())).prop_map(Option::unzip);
     let sides = || proptest::collection::vec(node(), 1..3);
     prop_oneof![
         (sides(), sides(), any::<bool>()).prop_map(|(one, other, one_way)| FaultKind::Partition {

@@ -91,11 +91,7 @@ impl FaultPlan {
             None => return Err(PlanError(format!("{name}: `version` is missing: add \"version\": {VERSION}"))),
         }
         let file: File<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
-        let line = |raw: &RawValue| {
-            let before = raw.get().as_ptr().addr() - text.as_ptr().addr();
-            1 + text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count()
-        };
-        let lines: Vec<usize> = file.faults.iter().map(|raw| line(raw)).collect();
+        let lines = lines(text, &file.faults);
         let mut faults = Vec::with_capacity(lines.len());
         for (raw, line) in file.faults.iter().zip(&lines) {
             let fault: Fault = serde_json::from_str(raw.get())
@@ -201,13 +197,25 @@ fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("plain data")
 }
 
-/// serde_json's message, its place in front.
+/// The lines on which `parts` of `text` begin; they are in order.
+fn lines(text: &str, parts: &[&RawValue]) -> Vec<usize> {
+    let (mut line, mut seen) = (1, 0);
+    let place = |part: &&RawValue| {
+        let begin = part.get().as_ptr().addr() - text.as_ptr().addr();
+        line += text[seen..begin].matches('\n').count();
+        seen = begin;
+        line
+    };
+    parts.iter().map(place).collect()
+}
+
+/// The parser's message, its place in front.
 fn describe(error: &serde_json::Error, name: &str) -> String {
     let how = if error.is_eof() { ": the file ends too early; was it cut short?" } else { "" };
     format!("{name}:{}: {}{how}", error.line(), without_place(error))
 }
 
-/// serde_json's message without its place, which is within one fault.
+/// The parser's message without its place, which is within one fault.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()

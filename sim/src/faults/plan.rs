@@ -215,6 +215,7 @@ impl Kind {
     ];
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it so")]
 fn some_duration<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&units::write(duration.unwrap_or_default()))
 }

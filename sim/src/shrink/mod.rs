@@ -178,7 +178,7 @@ impl Search<'_> {
             loop {
                 let mut plan = self.best.plan.clone();
                 let fault = &mut plan.faults[number];
-                let Some(spell) = fault.until.map(|until| until - fault.at) else { break };
+                let Some(spell) = fault.until.and_then(|until| until.checked_sub(fault.at)) else { break };
                 // Whole milliseconds, as they are drawn.
                 let half = Duration::from_millis(u64::try_from(spell.as_millis() / 2).unwrap_or(u64::MAX));
                 fault.until = Some(fault.at + half);
@@ -209,7 +209,7 @@ impl Search<'_> {
                 self.best.plan.workload[workload].steps[operation] == plan.workload[workload].steps[operation];
             plan.workload[workload].steps[operation].push(if last_failed { 's' } else { 'c' });
             let Some(outcome) = self.try_plan(plan.clone()) else { return };
-            if !outcome.workloads.get(workload).is_some_and(|it| it.moved.get(operation) == Some(&true)) {
+            if outcome.workloads.get(workload).is_none_or(|it| it.moved.get(operation) != Some(&true)) {
                 return;
             }
             self.keep_if_same(outcome);

@@ -35,9 +35,8 @@ impl Regressions {
         for (number, line) in text.lines().enumerate() {
             let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
             match (&words[..], words.get(1).and_then(|seed| seed.parse().ok())) {
-                ([], _) => {}
                 ([own, _], Some(seed)) if *own == scenario => seeds.push(seed),
-                ([_, _], Some(_)) => {}
+                ([], _) | ([_, _], Some(_)) => {}
                 _ => {
                     let how = "write `scenario seed # comment`, or take the line away";
                     return Err(format!("{name}:{}: is not a regression: {how}", number + 1));
