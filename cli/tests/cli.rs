@@ -133,7 +133,7 @@ fn bugs_are_found_and_their_rows_are_json() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let rows: Vec<serde_json::Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 6);
     for row in rows {
         assert_eq!((&row["kind"], &row["verdict"], &row["complete"]), (&"bug".into(), &"found".into(), &true.into()));
         for key in ["name", "symptom", "replay"] {
