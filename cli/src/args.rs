@@ -1,10 +1,13 @@
 //! The command line.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use windtunnel_sim::Sweep;
+use windtunnel_sim::faults::FaultPlan;
 
 use crate::catalogue::{self, UsageError};
 use crate::history::HistoryArgs;
@@ -73,16 +76,25 @@ pub(crate) struct SweepArgs {
     /// Runs each seed twice and compares the traces.
     #[arg(long)]
     verify: bool,
+    /// A fault plan, in the place of what each seed draws.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
 }
 
 impl SweepArgs {
     pub(crate) fn jobs(self) -> Result<Vec<Job>, UsageError> {
         let scenarios = catalogue::scenarios(&self.names)?;
+        let plan = self.faults.as_ref().map(FaultPlan::read).transpose()?.map(Arc::new);
+        let first = self.seeds.as_ref().map_or(0, |seeds| seeds.0.start);
+        for (scenario, plan) in scenarios.iter().flat_map(|scenario| plan.iter().map(move |plan| (scenario, plan))) {
+            scenario.accepts(first, plan)?;
+        }
         let sweep = |seeds: u64| {
             let mut sweep = Sweep::new(self.seeds.clone().map_or(0..seeds, |seeds| seeds.0));
             sweep.jobs = self.jobs.unwrap_or(sweep.jobs);
             sweep.shard = self.shard.map_or((1, 1), |shard| (shard.0, shard.1));
             sweep.verify = self.verify;
+            sweep.plan.clone_from(&plan);
             sweep
         };
         Ok(scenarios.into_iter().map(|scenario| Job::Scenario(scenario, sweep(scenario.seeds))).collect())

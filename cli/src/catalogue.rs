@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use windtunnel_model::{Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::Scenario;
+use windtunnel_sim::faults::PlanError;
 use windtunnel_suite::bugs::{BUGS, Bug};
 
 /// A command line that cannot be carried out. Its text is one line that says what to do.
@@ -22,6 +23,8 @@ pub(crate) enum UsageError {
     Unwritable { path: PathBuf, error: std::io::Error },
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Faults(#[from] PlanError),
 }
 
 /// A line of `windtunnel list`.

@@ -87,11 +87,15 @@ impl Output {
         println!("\n{} of {count} as they should be, {runs} runs and executions", count - bad);
     }
 
-    /// Runs one seed again; whether it did not fail.
+    /// Runs one seed again, with the plan that is named if there is one; whether it did not fail.
     pub(crate) fn replay(&self, replay: &ReplayArgs) -> Result<bool, UsageError> {
         let (scenario, seed) = (catalogue::scenario(&replay.name)?, replay.seed);
+        let plan = replay.plan(scenario)?;
         let exports = replay.exports()?;
-        let outcome = scenario.run_traced(seed);
+        let outcome = scenario.start(seed, true, plan);
+        if let Some(refused) = outcome.refused {
+            return Err(refused.into());
+        }
         exports.write(&scenario.name(), &outcome)?;
         if !self.json {
             outcome.lines.iter().for_each(|line| println!("{line}"));

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
-use windtunnel_sim::{Outcome, Timeline};
+use windtunnel_sim::faults::FaultPlan;
+use windtunnel_sim::{Outcome, Scenario, Timeline};
 
 use crate::args;
 use crate::catalogue::UsageError;
@@ -17,6 +19,9 @@ pub(crate) struct ReplayArgs {
     /// The seed.
     #[arg(value_parser = args::seed)]
     pub(crate) seed: u64,
+    /// A fault plan, in the place of what the seed draws.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// Writes the run as a page for a browser: who sent what to whom and when.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -35,6 +40,14 @@ struct Export {
 }
 
 impl ReplayArgs {
+    /// The plan that is named, which must be one for `scenario`.
+    pub(crate) fn plan(&self, scenario: &Scenario) -> Result<Option<Arc<FaultPlan>>, UsageError> {
+        let Some(file) = &self.faults else { return Ok(None) };
+        let plan = FaultPlan::read(file)?;
+        plan.is_for(&scenario.name(), Some(self.seed))?;
+        Ok(Some(Arc::new(plan)))
+    }
+
     pub(crate) fn exports(&self) -> Result<Exports, UsageError> {
         if self.html.is_some() && self.html == self.trace {
             return Err(UsageError::OneFile);

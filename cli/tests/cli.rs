@@ -56,6 +56,78 @@ fn bad_input_is_one_line_and_exit_status_2() {
     }
 }
 
+/// A file with `text`, which goes with the process that asks for it.
+fn plan_file(name: &str, text: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("the folder of cargo's tests can be written to");
+    path.to_str().expect("text").to_owned()
+}
+
+const TROUBLED: &str = "every_task_runs_despite_faults";
+
+#[test]
+fn a_bad_fault_plan_is_one_line_that_names_the_file_and_exit_status_2() {
+    let fault = |fault: &str| format!("{{\"version\": 1, \"faults\": [\n{fault}\n]}}");
+    let cases = [
+        (
+            "unknown",
+            fault(r#"{"at": "1s", "kind": "restart", "node": "servr1"}"#),
+            ":2: `1.000 s restart servr1` there is no node `servr1`: did you mean `server1`?",
+        ),
+        ("negative", fault(r#"{"at": "-1s", "kind": "restart", "node": "server1"}"#), ":2: `at`: `-1s` is negative"),
+        (
+            "overlap",
+            fault("{\"at\": \"1s\", \"kind\": \"clog\"},\n{\"at\": \"2s\", \"kind\": \"clog\"}"),
+            ":3: `2.000 s clog on every link` overlaps with line 2",
+        ),
+        ("version", "{\"version\": 9}".into(), ": is of version 9 and not 1"),
+        ("truncated", "{\"version\": 1,\n\"faults\": [".into(), ":2: EOF"),
+        ("garbage", "\u{1}\u{2}".into(), ":1: expected value"),
+        (
+            "foreign",
+            "{\"version\": 1, \"scenario\": \"a::b\"}".into(),
+            "is for the scenario `a::b` and not for `scheduler::",
+        ),
+        ("seed", "{\"version\": 1, \"seed\": 8}".into(), "is for the seed 8 and not for 7"),
+    ];
+    for (name, text, expected) in cases {
+        let file = plan_file(name, &text);
+        let sweep: &[&str] = &["sweep", TROUBLED, "--seeds", "2", "--faults", &file];
+        for arguments in [sweep, &["replay", TROUBLED, "7", "--faults", &file]] {
+            // A sweep is over many seeds: a plan that is for one is taken for each.
+            if name == "seed" && arguments[0] == "sweep" {
+                continue;
+            }
+            let output = windtunnel(arguments);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+            assert!(said.contains(&file) && said.contains(expected) && said.lines().count() == 1, "{said}");
+            assert_eq!(stdout(&output), "", "{arguments:?}");
+        }
+    }
+    let output = windtunnel(&["replay", TROUBLED, "7", "--faults", "no/such/file"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no/such/file: "), "{}", stderr(&output));
+    let calm = plan_file("calm", &fault(r#"{"at": "1s", "kind": "clog"}"#));
+    let output = windtunnel(&["sweep", "a_dead_server_is_done_without", "--faults", &calm]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("ended without `sim.faults(…)`"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_plan_that_is_given_takes_the_place_of_what_the_seed_draws() {
+    let text = r#"{"version": 1, "faults": [{"at": "1ms", "until": "900ms", "kind": "kill", "node": "server2"}]}"#;
+    let file = plan_file("given", text);
+    let output = windtunnel(&["replay", TROUBLED, "7", "--faults", &file]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let faults: Vec<String> =
+        stdout(&output).lines().filter(|line| line.contains("fault: ")).map(str::to_owned).collect();
+    assert!(faults.len() == 1 && faults[0].contains("fault: kill server2 until 0.900 s"), "{faults:?}");
+    let output = windtunnel(&["sweep", TROUBLED, "--seeds", "20", "--verify", "--faults", &file]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
 #[test]
 fn list_shows_every_scenario_model_and_bug() {
     insta::assert_snapshot!(stdout(&windtunnel(&["list"])));

@@ -31,19 +31,26 @@
 //! fails by a panic, by a deadlock (nothing can move and no timer is left), or by exceeding an hour of simulated time. A
 //! failing seed is run again at once, and the report says whether it replays.
 
+pub mod faults;
 pub mod history;
 pub mod net;
 pub mod oracle;
 mod outcome;
 mod report;
+pub mod shrink;
 mod sweep;
 pub mod timeline;
 mod trace;
+mod workload;
 mod world;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use faults::{FaultPlan, PlanError};
+use shrink::{Budget, Regressions};
 
 pub use outcome::{Cause, FaultRecord, Outcome};
 pub use report::{Divergence, Failure, set_replay_command};
@@ -51,6 +58,7 @@ pub use sweep::{Sweep, SweepReport};
 pub use timeline::Timeline;
 pub use trace::TraceLine;
 pub use windtunnel_macros::sim_test as test;
+pub use workload::Drawn;
 pub use world::{Node, Sim};
 
 #[doc(hidden)]
@@ -85,12 +93,31 @@ impl Scenario {
 
     /// Runs one seed, on a fresh thread.
     pub fn run(&self, seed: u64) -> Outcome {
-        outcome::run(seed, false, self.body).0
+        self.start(seed, false, None)
     }
 
     /// [`run`](Self::run), keeping every line of the trace.
     pub fn run_traced(&self, seed: u64) -> Outcome {
-        outcome::run(seed, true, self.body).0
+        self.start(seed, true, None)
+    }
+
+    /// [`run`](Self::run) with `plan` in the place of the faults, and of the workloads, that the scenario draws.
+    pub fn run_with(&self, seed: u64, plan: FaultPlan) -> Outcome {
+        self.start(seed, false, Some(Arc::new(plan)))
+    }
+
+    /// Runs one seed with the plan that it is given, if it is given one, and keeps every line of the trace if asked to.
+    pub fn start(&self, seed: u64, keep_lines: bool, given: Option<Arc<FaultPlan>>) -> Outcome {
+        outcome::run(seed, keep_lines, given, self.body).0
+    }
+
+    /// Whether `plan` is for this scenario, and fits its cluster under `seed`; one run tells.
+    ///
+    /// # Errors
+    /// If it is for another scenario, or does not fit.
+    pub fn accepts(&self, seed: u64, plan: &Arc<FaultPlan>) -> Result<(), PlanError> {
+        plan.is_for(&self.name(), None)?;
+        self.start(seed, false, Some(Arc::clone(plan))).refused.map_or(Ok(()), Err)
     }
 }
 
@@ -101,7 +128,7 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    outcome::run(seed, false, body)
+    outcome::run(seed, false, None, body)
 }
 
 /// An entry of the registry behind [`scenarios`].
@@ -127,30 +154,62 @@ pub fn scenarios() -> Vec<&'static Scenario> {
     scenarios
 }
 
-/// What the attribute's `#[test]` does: sweeps the scenario's seeds, or replays the seed in `WINDTUNNEL_SEED` and prints its
-/// trace.
+/// Sweeps the scenario's seeds, or replays the seed in `WINDTUNNEL_SEED`, with the plan in the file `WINDTUNNEL_FAULTS` if that
+/// is set too, and prints its trace.
 ///
 /// # Panics
 /// With the report, if a seed fails.
 #[doc(hidden)]
 pub fn run_test(scenario: &Scenario) {
     if let Ok(text) = std::env::var("WINDTUNNEL_SEED") {
-        let seed = text
-            .parse()
-            .unwrap_or_else(|_| panic!("WINDTUNNEL_SEED is `{text}`: set it to a number from 0 to 2^64 - 1"));
-        let outcome = scenario.run_traced(seed);
-        outcome.lines.iter().for_each(|line| println!("{line}"));
-        if let Some(failure) = Failure::examine(scenario, outcome) {
-            panic!("\n{failure}");
-        }
-        return;
+        return replay(scenario, &text);
     }
+    sweep_test(scenario, None);
+}
+
+/// What the attribute's `#[test]` does: [`run_test`], and before it the seeds that have failed, kept beside the source file.
+///
+/// # Panics
+/// With the report, if a seed fails.
+#[doc(hidden)]
+pub fn run_test_beside(scenario: &Scenario, file: &str, manifest: &str) {
+    if std::env::var_os("WINDTUNNEL_SEED").is_some() {
+        return run_test(scenario);
+    }
+    let regressions = Regressions::beside(file, manifest);
+    let seeds = regressions.as_ref().map_or(Ok(Vec::new()), |regressions| regressions.seeds(&scenario.name()));
+    for seed in seeds.unwrap_or_else(|error| panic!("{error}")) {
+        let running = AtomicBool::new(false);
+        if let Some(failure) = Failure::smallest(scenario, scenario.run(seed), &running, &Budget::default()) {
+            panic!("\na seed that has failed before fails again\n{failure}");
+        }
+    }
+    sweep_test(scenario, regressions.as_ref());
+}
+
+fn sweep_test(scenario: &Scenario, regressions: Option<&Regressions>) {
     let report = Sweep::new(0..scenario.seeds).run(scenario, &AtomicBool::new(false), &|| {});
     if let Some(failure) = &report.failure {
-        panic!("\n{failure}");
+        let kept = regressions.map_or(Ok(()), |it| it.enter(&failure.name, failure.outcome.seed, &failure.symptom()));
+        let unkept = kept.err().map_or(String::new(), |error| format!("\n  the seed could not be kept: {error}"));
+        panic!("\n{failure}{unkept}");
     }
     if let Some(weakness) = report.weakness() {
         panic!("\n{}  {weakness}", report.name);
     }
     println!("{}  ok  {} seeds  traces {:08x}", report.name, report.runs, report.trace >> 32);
+}
+
+fn replay(scenario: &Scenario, seed: &str) {
+    let seed =
+        seed.parse().unwrap_or_else(|_| panic!("WINDTUNNEL_SEED is `{seed}`: set it to a number from 0 to 2^64 - 1"));
+    let plan = std::env::var_os("WINDTUNNEL_FAULTS").map(|file| {
+        let plan = FaultPlan::read(file).and_then(|plan| plan.is_for(&scenario.name(), Some(seed)).map(|()| plan));
+        Arc::new(plan.unwrap_or_else(|error| panic!("{error}")))
+    });
+    let outcome = scenario.start(seed, true, plan);
+    outcome.lines.iter().for_each(|line| println!("{line}"));
+    if let Some(failure) = Failure::examine(scenario, outcome) {
+        panic!("\n{failure}");
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,12 @@ use madsim::runtime::Runtime;
 use windtunnel::engine::{Run, Stop, Stopped, now, traced};
 use windtunnel::task::TaskState;
 
+use crate::faults::{FaultPlan, PlanError, Planned};
 use crate::net::Recording;
 use crate::oracle::{self, Conditions, Sometimes};
 use crate::trace::{Trace, TraceLine};
-use crate::world::Sim;
+use crate::workload::Drawn;
+use crate::world::{Facts, Sim};
 
 /// A run that has not ended by then fails.
 const TIME_LIMIT: Duration = Duration::from_hours(1);
@@ -77,6 +80,12 @@ pub struct Outcome {
     pub real: Duration,
     /// The faults that were done.
     pub faults: Vec<FaultRecord>,
+    /// The plan by which they were done: what was drawn, or given.
+    pub plan: FaultPlan,
+    /// Why the plan that was given could not be carried out.
+    pub refused: Option<PlanError>,
+    /// The workloads that were drawn, in order.
+    pub workloads: Vec<Drawn>,
     /// Where every task was when the run failed.
     pub tasks: Vec<TaskState>,
     /// The number of the task that failed, if it was a task that did: one of `tasks`.
@@ -91,12 +100,15 @@ pub struct Outcome {
     pub network: Recording,
     /// The low half of the hash after each line.
     pub(crate) prefixes: Vec<u32>,
+    /// The plan that the run was given.
+    pub(crate) given: Option<Arc<FaultPlan>>,
 }
 
 /// Runs `body` under `seed` on a fresh thread: what came of the run and, if it ended by itself, the body's result.
 pub(crate) fn run<T, F>(
     seed: u64,
     keep_lines: bool,
+    given: Option<Arc<FaultPlan>>,
     body: impl FnOnce(Sim) -> F + Send + 'static,
 ) -> (Outcome, Option<T>)
 where
@@ -104,11 +116,16 @@ where
     F: Future<Output = T> + Send + 'static,
 {
     let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK_BYTES);
-    let run = move || run_here(seed, keep_lines, body);
+    let run = move || run_here(seed, keep_lines, given, body);
     thread.spawn(run).expect("a thread can be started").join().expect("a run catches its panics")
 }
 
-fn run_here<T, F>(seed: u64, keep_lines: bool, body: impl FnOnce(Sim) -> F) -> (Outcome, Option<T>)
+fn run_here<T, F>(
+    seed: u64,
+    keep_lines: bool,
+    given: Option<Arc<FaultPlan>>,
+    body: impl FnOnce(Sim) -> F,
+) -> (Outcome, Option<T>)
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -122,27 +139,37 @@ where
     if keep_lines {
         run.network().record();
     }
-    let (faults, network) = traced(Box::new(trace.clone()), || simulate(seed, body, &run, &trace, &mut end));
+    let simulate = || simulate(seed, given.clone(), body, &run, &trace, &mut end);
+    let (facts, network) = traced(Box::new(trace.clone()), simulate);
+    let (faults, planned, workloads) = facts;
     let sometimes = oracle::replace(None);
     let (hash, prefixes, lines) = trace.finish();
     let (cause, simulated, tasks, failed_task) = match run.stopped() {
         Some(Stopped { stop, at, tasks, task }) => (Some(cause(stop)), at, tasks, task),
         None => (None, end.as_ref().map_or(TIME_LIMIT, |(at, _)| *at), Vec::new(), None),
     };
+    let (plan, refused) = carried_out(planned, &workloads, cause.is_some());
+    let cause =
+        cause.or_else(|| refused.as_ref().map(|error| Cause::Panic { message: error.to_string(), at: String::new() }));
     let real = started.elapsed();
+    let trace = hash;
     let outcome = Outcome {
         seed,
         cause,
         simulated,
         real,
         faults,
+        plan,
+        refused,
+        workloads,
         tasks,
         failed_task,
-        trace: hash,
+        trace,
         lines,
         sometimes,
         network,
         prefixes,
+        given,
     };
     (outcome, end.map(|(_, result)| result))
 }
@@ -150,18 +177,19 @@ where
 /// The run proper. What stopped it is in `run`; when and how it ended by itself is put into `end`.
 fn simulate<T, F>(
     seed: u64,
+    given: Option<Arc<FaultPlan>>,
     body: impl FnOnce(Sim) -> F,
     run: &Run,
     trace: &Trace,
     end: &mut Option<(Duration, T)>,
-) -> (Vec<FaultRecord>, Recording)
+) -> (Facts, Recording)
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
     let mut runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
     runtime.set_time_limit(TIME_LIMIT);
-    let sim = Sim::new(run.clone(), seed, runtime.handle());
+    let sim = Sim::new(run.clone(), seed, runtime.handle(), given);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let done = sim.spawn_on(sim.main(), "main", body(sim.clone()));
@@ -174,7 +202,17 @@ where
     let drained = catch_unwind(AssertUnwindSafe(|| runtime.block_on(sim.drain())));
     // A panic is noted in `run`; one in a destructor, after the end, has been noted there as well.
     drop((ended, drained));
-    (sim.fault_records(), network)
+    (sim.facts(), network)
+}
+
+/// The plan that a run had, and why it had not the one that it was given.
+fn carried_out(planned: Planned, workloads: &[Drawn], failed: bool) -> (FaultPlan, Option<PlanError>) {
+    let unused =
+        || planned.given.as_ref().filter(|given| !failed && !given.faults.is_empty() && planned.faults.is_none());
+    let refused = planned.refused.or_else(|| unused().map(|given| given.unused()));
+    let mut plan = FaultPlan::from(planned.faults.unwrap_or_default());
+    plan.workload = workloads.iter().map(|workload| workload.kept.clone()).collect();
+    (plan, refused)
 }
 
 /// Waits for `result`, unless `failure` comes first.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use windtunnel::task::Dump;
 
+use crate::shrink::{self, Budget, Smallest};
 use crate::{Cause, Outcome, Scenario, timeline};
 
 /// A seed that failed, and whether it does so again.
@@ -22,6 +24,8 @@ pub struct Failure {
     pub divergence: Option<Divergence>,
     /// The picture of the run: its path from the folder of the workspace, or why it was not written.
     pub timeline: Result<String, String>,
+    /// What `outcome` was shrunk from, if it was.
+    pub smallest: Option<Smallest>,
     /// Whether to print real time: it differs from run to run.
     pub show_real_time: bool,
 }
@@ -53,7 +57,7 @@ impl Failure {
     /// Runs a failed seed again and compares; `None` if it did not fail.
     pub fn examine(scenario: &Scenario, outcome: Outcome) -> Option<Self> {
         outcome.cause.as_ref()?;
-        let again = scenario.run_traced(outcome.seed);
+        let again = scenario.start(outcome.seed, true, outcome.given.clone());
         let divergence = Divergence::between(&outcome, &again);
         let timeline = timeline::save(&scenario.name(), &again);
         Some(Self {
@@ -63,19 +67,38 @@ impl Failure {
             position: None,
             divergence,
             timeline,
+            smallest: None,
             show_real_time: true,
         })
+    }
+
+    /// [`examine`](Self::examine), of the smallest run that fails in the same way, where the seed replays. The search ends when
+    /// it has cost `budget`, or when `stop` is set.
+    pub fn smallest(scenario: &Scenario, outcome: Outcome, stop: &AtomicBool, budget: &Budget) -> Option<Self> {
+        let failure = Self::examine(scenario, outcome)?;
+        if failure.divergence.is_some() {
+            return Some(failure);
+        }
+        let Some((outcome, smallest)) = shrink::smallest(scenario, &failure.outcome, stop, budget) else {
+            return Some(failure);
+        };
+        Some(Self { smallest: Some(smallest), ..Self::examine(scenario, outcome)? })
     }
 
     /// The command that replays the seed.
     pub fn replay_command(&self) -> String {
         let (name, seed) = (&self.name, self.outcome.seed);
+        let file = self.smallest.as_ref().and_then(|smallest| smallest.file.as_ref().ok()).map(|file| file.display());
         match REPLAY_COMMAND.get() {
-            Some(command) => format!("{command} replay {name} {seed}"),
+            Some(command) => {
+                let faults = file.map_or(String::new(), |file| format!(" --faults {file}"));
+                format!("{command} replay {name} {seed}{faults}")
+            }
             None => {
                 let function = name.rsplit("::").next().unwrap_or(name);
                 let package = &self.package;
-                format!("WINDTUNNEL_SEED={seed} cargo test -p {package} {function} -- --nocapture")
+                let faults = file.map_or(String::new(), |file| format!(" WINDTUNNEL_FAULTS={file}"));
+                format!("WINDTUNNEL_SEED={seed}{faults} cargo test -p {package} {function} -- --nocapture")
             }
         }
     }
@@ -127,9 +150,16 @@ impl fmt::Display for Failure {
             }
             _ => write!(f, "\n  {}", self.symptom())?,
         }
-        if !faults.is_empty() {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            section(f, "faults", &faults.join("; "))?;
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        needed(f, "faults", self.smallest.as_ref().map(|it| it.faults), &faults.join("; "))?;
+        let operations: Vec<&str> =
+            self.outcome.workloads.iter().flat_map(|it| &it.operations).map(String::as_str).collect();
+        needed(f, "workload", self.smallest.as_ref().map(|it| it.operations), &operations.join("; "))?;
+        if let Some(Smallest { runs, spent: true, .. }) = &self.smallest {
+            section(f, "smallest", &format!("so far: the search was stopped after {runs} runs, its budget spent"))?;
+        }
+        if let Some(Smallest { file: Err(error), .. }) = &self.smallest {
+            section(f, "smallest", error)?;
         }
         section(f, "blocked", &Dump::new(tasks.clone()).to_string())?;
         match &self.divergence {
@@ -149,4 +179,14 @@ fn section(f: &mut fmt::Formatter<'_>, title: &str, text: &str) -> fmt::Result {
         write!(f, "\n  {title:<9} {line}")?;
     }
     Ok(())
+}
+
+/// What there was, and how much of it the failure needs.
+fn needed(f: &mut fmt::Formatter<'_>, title: &str, counts: Option<(usize, usize)>, what: &str) -> fmt::Result {
+    match counts.filter(|(_, of)| *of > 0) {
+        Some((needed, of)) if what.is_empty() => section(f, title, &format!("{needed} of {of} needed")),
+        Some((needed, of)) => section(f, title, &format!("{needed} of {of} needed: {what}")),
+        None if what.is_empty() => Ok(()),
+        None => section(f, title, what),
+    }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::faults::FaultPlan;
 use crate::oracle::{self, Sometimes};
 use crate::report::{Divergence, Failure};
+use crate::shrink::Budget;
 use crate::trace::Fnv;
 use crate::{Outcome, Scenario};
 
@@ -23,6 +25,10 @@ pub struct Sweep {
     pub shard: (u64, u64),
     /// Runs each seed twice, the second time in the opposite order, and compares the traces.
     pub verify: bool,
+    /// The plan that each run is given, in the place of what it would draw.
+    pub plan: Option<Arc<FaultPlan>>,
+    /// What the search for the smallest failure may cost.
+    pub budget: Budget,
 }
 
 /// What came of a sweep.
@@ -65,7 +71,7 @@ impl Sweep {
     /// Every seed of `seeds` once, on every core.
     pub fn new(seeds: Range<u64>) -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { seeds, jobs, shard: (1, 1), verify: false }
+        Self { seeds, jobs, shard: (1, 1), verify: false, plan: None, budget: Budget::default() }
     }
 
     /// The number of seeds.
@@ -135,7 +141,7 @@ impl Sweep {
             write!(hash, "{:016x}", outcome.trace).expect("a hash takes anything");
         }
         if let Some((position, outcome)) = first.iter().find(|(_, outcome)| outcome.cause.is_some()) {
-            report.failure = Failure::examine(scenario, outcome.clone());
+            report.failure = Failure::smallest(scenario, outcome.clone(), stop, &self.budget);
             if let Some(failure) = &mut report.failure {
                 failure.position = Some((position + 1, self.len()));
             }
@@ -161,7 +167,7 @@ impl Sweep {
         let work = || {
             while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
                 let Some(position) = positions.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                let outcome = scenario.run(self.seed(*position));
+                let outcome = scenario.start(self.seed(*position), false, self.plan.clone());
                 failed.fetch_or(outcome.cause.is_some(), Ordering::Relaxed);
                 runs.lock().unwrap_or_else(PoisonError::into_inner).push((*position, outcome));
                 tick();
@@ -186,7 +192,8 @@ fn diverged(scenario: &Scenario, first: &[(u64, Outcome)], second: &[(u64, Outco
     for (_, first) in first {
         let Some((_, second)) = second.iter().find(|(_, second)| second.seed == first.seed) else { continue };
         if first.trace != second.trace {
-            let second = Outcome { lines: scenario.run_traced(first.seed).lines, ..second.clone() };
+            let second =
+                Outcome { lines: scenario.start(first.seed, true, first.given.clone()).lines, ..second.clone() };
             return Divergence::between(first, &second).map(|divergence| (first.seed, divergence));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem::take;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::Location;
 use std::pin::Pin;
@@ -15,7 +16,9 @@ use windtunnel::engine::net::{Control, HostId};
 use windtunnel::engine::{FAULT_STREAM, Run, generator, now};
 use windtunnel::task::JoinHandle;
 
+use crate::faults::{FaultPlan, Planned};
 use crate::outcome::FaultRecord;
+use crate::workload::Drawn;
 
 /// The simulated cluster, as the body of a scenario sees it. Clones are the same cluster.
 ///
@@ -34,9 +37,11 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct Cluster {
+pub(crate) struct Cluster {
     nodes: Vec<Node>,
     faults: Vec<FaultRecord>,
+    planned: Planned,
+    pub(crate) workloads: Vec<Drawn>,
 }
 
 /// A node of the cluster. Clones are the same node.
@@ -92,9 +97,10 @@ impl Node {
 }
 
 impl Sim {
-    pub(crate) fn new(run: Run, seed: u64, madsim: &Handle) -> Self {
+    pub(crate) fn new(run: Run, seed: u64, madsim: &Handle, given: Option<Arc<FaultPlan>>) -> Self {
         let main = create(&run, madsim, "main", 0, None, Location::caller());
-        let cluster = Mutex::new(Cluster { nodes: vec![main.clone()], faults: Vec::new() });
+        let planned = Planned { given, ..Planned::default() };
+        let cluster = Mutex::new(Cluster { nodes: vec![main.clone()], planned, ..Cluster::default() });
         Self { shared: Arc::new(Shared { run, seed, madsim: madsim.clone(), main, cluster }) }
     }
 
@@ -102,7 +108,43 @@ impl Sim {
         self.shared.run.network()
     }
 
-    fn cluster(&self) -> MutexGuard<'_, Cluster> {
+    pub(crate) fn run(&self) -> &Run {
+        &self.shared.run
+    }
+
+    /// Ends the run as a panic with `message` at `at` would.
+    pub(crate) fn fail(&self, message: String, at: &Location<'_>) {
+        self.run().fail(message, at);
+    }
+
+    pub(crate) fn planned<R>(&self, f: impl FnOnce(&mut Planned) -> R) -> R {
+        f(&mut self.cluster().planned)
+    }
+
+    /// The names of all nodes, the scenario's own first.
+    pub(crate) fn node_names(&self) -> Vec<String> {
+        self.cluster().nodes.iter().map(|node| node.name().to_owned()).collect()
+    }
+
+    /// The node of this name, which is known to exist.
+    pub(crate) fn find(&self, name: &str) -> Node {
+        let cluster = self.cluster();
+        cluster
+            .nodes
+            .iter()
+            .find(|node| node.name() == name)
+            .expect("a plan is checked before it is carried out")
+            .clone()
+    }
+
+    /// Starts a task of the simulator's own, on a node that nothing can befall.
+    pub(crate) fn spawn_driver(&self, driver: impl Future<Output = ()> + Send + 'static) -> NodeId {
+        let node = self.shared.madsim.create_node().name("simulator").build();
+        drop(node.spawn(driver));
+        node.id()
+    }
+
+    pub(crate) fn cluster(&self) -> MutexGuard<'_, Cluster> {
         self.shared.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -196,8 +238,19 @@ impl Sim {
     pub fn kill(&self, node: &Node) {
         assert!(node.inner.id != self.main().inner.id, "the main node runs the scenario and cannot be killed");
         self.record(format!("kill {}", node.name()));
+        self.power_off(node);
+    }
+
+    pub(crate) fn power_off(&self, node: &Node) {
         self.network().kill(node.inner.host);
+        // madsim drops paused tasks under a lock of its own, where their destructors could not do a thing.
+        self.pause(node, false);
         self.shared.madsim.kill(node.inner.id);
+    }
+
+    /// Whether no task of `node` runs.
+    pub(crate) fn pause(&self, node: &Node, paused: bool) {
+        if paused { self.shared.madsim.pause(node.inner.id) } else { self.shared.madsim.resume(node.inner.id) }
     }
 
     /// Starts `node` again, after a kill of what is left of it: its old tasks are gone before the new ones run.
@@ -205,6 +258,16 @@ impl Sim {
         self.kill(node);
         self.dropped(|task_node| task_node == Some(node.name())).await;
         self.record(format!("restart {}", node.name()));
+        self.boot(node);
+    }
+
+    /// Starts a node that has no power.
+    pub(crate) async fn power_on(&self, node: &Node) {
+        self.dropped(|task_node| task_node == Some(node.name())).await;
+        self.boot(node);
+    }
+
+    fn boot(&self, node: &Node) {
         self.network().start(node.inner.host);
         self.shared.madsim.restart(node.inner.id);
         self.start(node);
@@ -221,7 +284,11 @@ impl Sim {
     pub(crate) async fn drain(&self) {
         let nodes = self.cluster().nodes.clone();
         for node in &nodes {
+            self.pause(node, false);
             self.shared.madsim.kill(node.inner.id);
+        }
+        if let Some(driver) = self.planned(|planned| planned.driver) {
+            self.shared.madsim.kill(driver);
         }
         // Enough turns for every task to be dropped; what a destructor has spawned goes in the next.
         for _ in 0..10 {
@@ -234,10 +301,15 @@ impl Sim {
         self.cluster().faults.push(FaultRecord { at: now(), what });
     }
 
-    pub(crate) fn fault_records(&self) -> Vec<FaultRecord> {
-        self.cluster().faults.clone()
+    /// What was done, what was planned, and what was drawn.
+    pub(crate) fn facts(&self) -> Facts {
+        let mut cluster = self.cluster();
+        (take(&mut cluster.faults), take(&mut cluster.planned), take(&mut cluster.workloads))
     }
 }
+
+/// See [`Sim::facts`].
+pub(crate) type Facts = (Vec<FaultRecord>, Planned, Vec<Drawn>);
 
 /// The node numbered `number`, at 10.0.0.(number + 1).
 fn create(

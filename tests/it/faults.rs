@@ -102,10 +102,10 @@ fn every_primitive_has_planted_faults() {
     ));
 }
 
-/// `WINDTUNNEL_FAULTS` chooses: part of a primitive's, a fault's or a catcher's name; `all`; nothing for the first fault of
+/// `WINDTUNNEL_PLANT` chooses: part of a primitive's, a fault's or a catcher's name; `all`; nothing for the first fault of
 /// each primitive.
 fn chosen() -> Vec<&'static Fault> {
-    match std::env::var("WINDTUNNEL_FAULTS").as_deref() {
+    match std::env::var("WINDTUNNEL_PLANT").as_deref() {
         Ok("all") => FAULTS.iter().collect(),
         Ok("") | Err(_) => PRIMITIVES.iter().filter_map(|it| FAULTS.iter().find(|f| f.primitive == *it)).collect(),
         Ok(part) => FAULTS
@@ -119,7 +119,7 @@ fn chosen() -> Vec<&'static Fault> {
 #[ignore = "it builds a copy of the workspace for each fault: run by ci/faults.sh"]
 fn every_planted_fault_is_caught() {
     let (chosen, copy) = (chosen(), Copy::new());
-    assert!(!chosen.is_empty(), "WINDTUNNEL_FAULTS chooses no fault");
+    assert!(!chosen.is_empty(), "WINDTUNNEL_PLANT chooses no fault");
     for target in [Target::Models, Target::Suite] {
         let catchers: Vec<_> = chosen.iter().filter(|it| it.target() == target).map(|it| it.catcher).collect();
         let Some(program) = (!catchers.is_empty()).then(|| copy.build(target).expect("the copy builds")) else {

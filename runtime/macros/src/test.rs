@@ -76,7 +76,7 @@ pub(crate) fn sim(tokens: TokenStream, item: TokenStream) -> syn::Result<TokenSt
         mod #name {
             #[test]
             fn sweep() {
-                ::windtunnel_sim::run_test(&super::#entry);
+                ::windtunnel_sim::run_test_beside(&super::#entry, ::core::file!(), ::core::env!("CARGO_MANIFEST_DIR"));
             }
         }
     })

@@ -22,9 +22,11 @@ use std::future::Future;
 #[cfg(feature = "model")]
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::run;
+#[cfg(feature = "sim")]
+use crate::task;
 use crate::task::Task;
 
 /// The runtime that carries a run.
@@ -108,6 +110,21 @@ pub(crate) fn now() -> Duration {
         Kind::Madsim => madsim::now(),
         #[cfg(feature = "model")]
         Kind::Loom => loom::now(),
+    }
+}
+
+/// The wall clock.
+pub(crate) fn system_now() -> SystemTime {
+    match run::kind() {
+        Kind::Tokio => SystemTime::now(),
+        // Within a run madsim answers what asks the operating system for the time.
+        #[cfg(feature = "sim")]
+        Kind::Madsim => {
+            let node = task::with_current(|entry| entry.node.clone()).flatten();
+            run::with(|run| run.engine().sim.ailments().wall_clock(node.as_deref(), SystemTime::now()))
+        }
+        #[cfg(feature = "model")]
+        Kind::Loom => SystemTime::UNIX_EPOCH,
     }
 }
 

@@ -9,6 +9,8 @@ mod model;
 #[cfg(feature = "sim")]
 pub mod net;
 #[cfg(feature = "sim")]
+mod node;
+#[cfg(feature = "sim")]
 mod sim;
 mod trace;
 
@@ -28,6 +30,8 @@ use crate::task::{self, TaskState};
 pub use model::{Choices, Limits};
 #[cfg(feature = "model")]
 pub(crate) use model::{count_step, count_task, halt, unnoticed};
+#[cfg(feature = "sim")]
+pub use node::POLL_COST;
 #[cfg(feature = "sim")]
 pub use sim::FAULT_STREAM;
 pub use trace::{Sink, traced};

@@ -1,4 +1,4 @@
-//! What a run of a simulation keeps: the generator of its choices, and its network.
+//! What a run of a simulation keeps: the generator of its choices, its network, and what ails its nodes.
 
 use std::future::Future;
 use std::panic::Location;
@@ -9,7 +9,8 @@ use parking_lot::{Mutex, MutexGuard};
 use rand_chacha::ChaCha8Rng;
 
 use super::net::{Control, Shared};
-use super::{Engine, Run, generator};
+use super::node::Ailments;
+use super::{Engine, Run, Stop, generator};
 use crate::backend::Kind;
 use crate::task::{self, Entry, JoinHandle};
 
@@ -23,6 +24,7 @@ pub const FAULT_STREAM: u64 = 3;
 pub(crate) struct Sim {
     choices: Mutex<ChaCha8Rng>,
     pub(super) network: Shared,
+    ailments: Mutex<Ailments>,
     /// Woken when a task has panicked.
     driver: Mutex<Option<Waker>>,
 }
@@ -32,12 +34,17 @@ impl Sim {
         Self {
             choices: Mutex::new(generator(seed, CHOICE_STREAM)),
             network: Shared::new(seed),
+            ailments: Mutex::default(),
             driver: Mutex::new(None),
         }
     }
 
     pub(crate) fn choices(&self) -> MutexGuard<'_, ChaCha8Rng> {
         self.choices.lock()
+    }
+
+    pub(crate) fn ailments(&self) -> MutexGuard<'_, Ailments> {
+        self.ailments.lock()
     }
 
     /// A task has panicked: the driver ends the run.
@@ -78,6 +85,13 @@ impl Run {
             engine.sim.network.drive(cx.waker());
             if engine.stop.lock().is_some() { Poll::Ready(()) } else { Poll::Pending }
         })
+    }
+
+    /// Ends a simulation as a panic with `message` at `at` would, unless something has stopped it before.
+    pub fn fail(&self, message: String, at: &Location<'_>) {
+        let engine = self.0.engine();
+        engine.record(Stop::Panic { message, at: task::place(at) }, &self.0.registry);
+        engine.sim.wake_driver();
     }
 
     /// The network of a simulation.

@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+#[cfg(feature = "sim")]
+use std::time::Duration;
 
 use pin_project::pin_project;
 
@@ -118,11 +120,20 @@ pub(crate) struct Task<F: Future> {
     future: Option<F>,
     // Dropped after the future: who joins the task sees everything its destructors did.
     end: End<F::Output>,
+    /// When its turn comes on a slow node, while it waits for it.
+    #[cfg(feature = "sim")]
+    turn: Option<Duration>,
 }
 
 impl<F: Future> Task<F> {
     pub(super) fn new(entry: Arc<Entry>, future: F, joiner: Joiner<F::Output>) -> Self {
-        Self { future: Some(future), end: End { entry: Some(entry), joiner: Some(joiner) } }
+        let end = End { entry: Some(entry), joiner: Some(joiner) };
+        Self {
+            future: Some(future),
+            end,
+            #[cfg(feature = "sim")]
+            turn: None,
+        }
     }
 
     /// The task's entry, before its first poll.
@@ -137,6 +148,10 @@ impl<F: Future> Future for Task<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
+        #[cfg(feature = "sim")]
+        if !has_turn(this.end.entry(), this.turn, cx) {
+            return Poll::Pending;
+        }
         this.end.entry().begin_poll();
         let seen = this.end.entry().abort.look();
         let current = Current::enter(&mut this.end.entry);
@@ -176,6 +191,13 @@ impl<F: Future> Future for Task<F> {
         this.end.finish(result);
         Poll::Ready(())
     }
+}
+
+/// Whether the task may be polled: on a slow node of a simulation it takes turns with the others.
+#[cfg(feature = "sim")]
+fn has_turn(entry: &Entry, turn: &mut Option<Duration>, cx: &Context<'_>) -> bool {
+    run::kind() != Kind::Madsim
+        || run::with(|run| run.engine().sim.ailments().may_poll(entry.node.as_deref(), turn, cx.waker()))
 }
 
 /// On tokio a panic ends its task and is the joiner's to handle. In a simulation or a model it ends the run: a model's engine

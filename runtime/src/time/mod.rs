@@ -8,12 +8,20 @@ mod interval;
 mod sleep;
 mod timer;
 
-pub use std::time::Duration;
+pub use std::time::{Duration, SystemTime};
 
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
 pub use timer::Timer;
+
+/// The wall clock: the system's on tokio, the epoch in a model.
+///
+/// In a simulation it begins at a moment drawn from the seed, and each node has its own, which a fault can set or have run fast
+/// or slow. It may go back: measure with [`Instant`], which keeps its promise on every node.
+pub fn system_now() -> SystemTime {
+    crate::backend::system_now()
+}
 
 /// `n` seconds.
 pub const fn secs(n: u64) -> Duration {

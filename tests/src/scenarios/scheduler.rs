@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rand::Rng;
 use windtunnel::channel::{self, Receiver};
 use windtunnel::net::TcpListener;
 use windtunnel::{task, time};
 use windtunnel_patterns::scheduler::{Options, ScheduleError, schedule};
-use windtunnel_sim::{Node, Sim};
+use windtunnel_sim::{Node, Sim, faults};
 
 use crate::worker;
 
@@ -73,36 +72,23 @@ pub async fn every_task_runs_once_without_faults(sim: Sim) {
     assert!(left.is_empty(), "workers are left: {left:?}");
 }
 
-/// Servers are partitioned, killed, restarted and slow for ten seconds; then every task is done all the same.
+/// Servers and their links are in any trouble for ten seconds; in each of ten rounds every task is done all the same.
 #[windtunnel_sim::test(seeds = 256)]
 pub async fn every_task_runs_despite_faults(sim: Sim) {
     let runs = Runs::new(Mutex::new(vec![0; TASKS]));
     let nodes = servers(&sim, 3, &runs);
-    let faults = task::spawn_named("faults", trouble(sim.clone(), nodes.clone()));
-    let scheduled = schedule(addresses(&nodes), TASKS, options(), worker::call);
-    let result = time::timeout(time::secs(60), scheduled).await.expect("done within 30 s of the last fault");
-    result.expect("the faults end before the attempts do");
-    assert_each_ran(&runs);
-    faults.await.expect("the faults end");
-}
-
-/// One fault a second, and the end of all of them after ten.
-async fn trouble(sim: Sim, nodes: Vec<Node>) {
-    let mut rng = sim.fault_rng();
-    for _ in 0..10 {
-        let node = &nodes[rng.random_range(0..nodes.len())];
-        match rng.random_range(0..4) {
-            0 => sim.partition(&[node], &[sim.main()]),
-            1 => sim.heal(),
-            2 => sim.restart(node).await,
-            _ => sim.slow_link(node, sim.main(), time::millis(rng.random_range(0..600))),
+    sim.faults(faults::any().on(&nodes).on_ports([PORT]).healed_by(time::secs(10)));
+    let rounds = async {
+        for round in 0..10 {
+            schedule(addresses(&nodes), TASKS, options(), worker::call)
+                .await
+                .expect("the faults end before the attempts do");
+            let fewest = runs.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().min();
+            assert!(fewest > Some(round), "a task did not run in round {round}");
+            time::sleep(time::secs(1)).await;
         }
-        time::sleep(time::secs(1)).await;
-    }
-    sim.heal();
-    for node in &nodes {
-        sim.slow_link(node, sim.main(), time::secs(0));
-    }
+    };
+    sim.progress_within(time::secs(60), rounds).await;
 }
 
 /// A server that is down for good takes no task with it: the others do them all.
