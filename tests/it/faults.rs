@@ -23,11 +23,12 @@ struct Fault {
     /// Occurs once in `file`.
     original: &'static str,
     replacement: &'static str,
-    /// The full name of the test or model that must fail. (A model's test is named `check` below it.)
+    /// The full name of the test, model or scenario that must fail. (A model's test is named `check` below it, a scenario's
+    /// `sweep`.)
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 19] = [
+const PRIMITIVES: [&str; 23] = [
     "channel",
     "go channel",
     "select",
@@ -47,6 +48,10 @@ const PRIMITIVES: [&str; 19] = [
     "stream and sink",
     "timed channel operation",
     "timeout, timer and interval",
+    "simulated network",
+    "fault plan",
+    "shrinking",
+    "quorum store",
 ];
 
 fn workspace() -> &'static Path {
@@ -62,18 +67,20 @@ impl Fault {
 
     /// The file that the catcher is in.
     fn catcher_file(&self) -> PathBuf {
-        let mut path = self.catcher.split("::");
-        let file = match (path.next(), path.next()) {
-            (Some("models"), Some(module)) => format!("tests/src/models/{module}.rs"),
-            (Some(module), _) => format!("tests/it/{module}.rs"),
-            (None, _) => unreachable!("a split gives at least one part"),
+        let path: Vec<&str> = self.catcher.split("::").collect();
+        let file = match path[..] {
+            [catalogue @ ("models" | "scenarios"), module, ..] => format!("tests/src/{catalogue}/{module}.rs"),
+            ["net", module, ..] => format!("tests/it/net/{module}.rs"),
+            [module, ..] => format!("tests/it/{module}.rs"),
+            [] => unreachable!("a split gives at least one part"),
         };
         workspace().join(file)
     }
 
     /// The cargo target that the catcher is in.
     fn target(&self) -> Target {
-        if self.catcher.starts_with("models::") { Target::Models } else { Target::Suite }
+        let in_catalogue = ["models::", "scenarios::"].iter().any(|catalogue| self.catcher.starts_with(catalogue));
+        if in_catalogue { Target::Catalogue } else { Target::Suite }
     }
 }
 
@@ -120,7 +127,7 @@ fn chosen() -> Vec<&'static Fault> {
 fn every_planted_fault_is_caught() {
     let (chosen, copy) = (chosen(), Copy::new());
     assert!(!chosen.is_empty(), "WINDTUNNEL_PLANT chooses no fault");
-    for target in [Target::Models, Target::Suite] {
+    for target in [Target::Catalogue, Target::Suite] {
         let catchers: Vec<_> = chosen.iter().filter(|it| it.target() == target).map(|it| it.catcher).collect();
         let Some(program) = (!catchers.is_empty()).then(|| copy.build(target).expect("the copy builds")) else {
             continue;
@@ -147,7 +154,7 @@ fn every_planted_fault_is_caught() {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
     /// The models, in the library of this package.
-    Models,
+    Catalogue,
     /// The tests beside this file.
     Suite,
 }
@@ -205,7 +212,7 @@ impl Copy {
         let output = Command::new(env!("CARGO"))
             .args(["test", "--locked", "--no-run", "--package", env!("CARGO_PKG_NAME")])
             .args(match target {
-                Target::Models => ["--lib"].as_slice(),
+                Target::Catalogue => ["--lib"].as_slice(),
                 Target::Suite => &["--test", "suite"],
             })
             .current_dir(self.root.join("workspace"))
@@ -226,7 +233,7 @@ impl Copy {
     fn run(&self, program: &Path, test: &str) -> Verdict {
         let (log, started) = (self.root.join("log"), Instant::now());
         let mut child = Command::new(program)
-            .args(["--exact", test, &format!("{test}::check")])
+            .args(["--exact", test, &format!("{test}::check"), &format!("{test}::sweep")])
             .current_dir(self.root.join("workspace/tests"))
             .stdout(fs::File::create(&log).expect("a writable file"))
             .stderr(Stdio::null())

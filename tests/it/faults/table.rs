@@ -25,6 +25,15 @@ const TIMER: &str = "runtime/src/time/timer.rs";
 const INTERVAL: &str = "runtime/src/time/interval.rs";
 const STREAM: &str = "runtime/src/channel/stream.rs";
 const TIMED: &str = "runtime/src/channel/timed.rs";
+const LINK: &str = "runtime/src/engine/net/link.rs";
+const OUTBOUND: &str = "runtime/src/engine/net/outbound.rs";
+const APPLICATION: &str = "runtime/src/engine/net/application.rs";
+const NODE: &str = "runtime/src/engine/node.rs";
+const DRIVE: &str = "sim/src/faults/drive.rs";
+const DRAW: &str = "sim/src/faults/draw.rs";
+const SHRINK: &str = "sim/src/shrink/mod.rs";
+const DDMIN: &str = "sim/src/shrink/ddmin.rs";
+const QUORUM: &str = "patterns/src/quorum.rs";
 
 macro_rules! faults {
     ($($primitive:literal { $($fault:literal in $file:ident: $original:literal => $replacement:literal, caught by $catcher:literal;)* })*) => {
@@ -385,5 +394,60 @@ impl Atomic {
         "a dropped wait loses its tick" in INTERVAL:
             "Sleep::until(self.next, at).await;" => "self.next += self.period;\n                Sleep::until(self.next - self.period, at).await;\n                self.next -= self.period;",
             caught by "time::tokio_paused::a_dropped_wait_loses_no_tick";
+    }
+    "simulated network" {
+        "a partition lets pass what is on its way" in LINK:
+            "self.cuts += 1;" => "",
+            caught by "net::links::what_is_on_its_way_does_not_cross_a_partition_made_since";
+        "the timer of a lost segment does not back off" in OUTBOUND:
+            "self.rto = (self.rto * 2).min(RTO_MAX);" => "self.rto = self.rto.min(RTO_MAX);",
+            caught by "net::links::a_lost_segment_comes_after_its_timer";
+        "a writer never waits for its reader" in APPLICATION:
+            "buf.len().min(end.out.room())" => "buf.len().min(end.out.room().max(1024))",
+            caught by "net::everywhere::tcp_in_a_simulation::a_writer_waits_for_its_reader";
+    }
+    "fault plan" {
+        "a slow node is as fast as any" in NODE:
+            "poll_cost: POLL_COST * factor" => "poll_cost: POLL_COST",
+            caught by "plans::a_slow_node_takes_its_factor_for_each_poll_until_the_end";
+        "a clock that is ahead is behind" in NODE:
+            "if ahead < 0 {" => "if ahead > 0 {",
+            caught by "plans::a_clock_jumps_on_its_node_only_and_time_does_not";
+        "links stay as the fault made them" in DRIVE:
+            "self.swap(before);\n        match kind" => "drop(before);\n        match kind",
+            caught by "plans::a_partition_cuts_the_groups_off_until_its_end";
+        "a killed node stays dead" in DRIVE:
+            "FaultKind::Kill { node } => self.power_on(&self.find(node)).await,\n            FaultKind::Pause"
+            => "FaultKind::Kill { .. } => {}\n            FaultKind::Pause",
+            caught by "plans::a_killed_node_runs_again_at_the_end";
+        "a paused node stays paused" in DRIVE:
+            "FaultKind::Pause { node } => self.pause(&self.find(node), false)," => "FaultKind::Pause { .. } => {}",
+            caught by "plans::a_paused_node_does_nothing_and_goes_on_at_the_end";
+        "a minority is any number of nodes" in DRAW:
+            "targets.truncate(if most == 0 { 0 } else { rng.random_range(1..=most) });"
+            => "let _ = (most, rng.random_range(1..=2));",
+            caught by "plans::a_minority_is_the_same_for_all_faults_of_a_seed";
+    }
+    "shrinking" {
+        "another failure is taken for this one" in SHRINK:
+            "let same = Symptom::of(&outcome).as_ref() == Some(&self.symptom);" => "let same = outcome.cause.is_some();",
+            caught by "shrink::another_failure_on_the_way_is_not_taken_for_this_one";
+        "the search ends with parts of two" in DDMIN:
+            "} else if size == 1 {" => "} else if size <= 2 {",
+            caught by "shrink::what_ddmin_leaves_fails_and_loses_nothing_without_passing";
+        "the rest of a part is never tried" in DDMIN:
+            "starts().filter(|_| parts > 2)" => "starts().filter(|_| parts > items.len())",
+            caught by "shrink::what_ddmin_leaves_fails_and_loses_nothing_without_passing";
+    }
+    "quorum store" {
+        "a read does not write back" in QUORUM:
+            "if self.reads == Reads::Atomic && newest.value.is_some() {" => "if false && newest.value.is_some() {",
+            caught by "quorum::with_write_back_it_does_not";
+        "a read needs one answer" in QUORUM:
+            "self.silent + 1).await?" => "1).await?",
+            caught by "scenarios::quorum::linearizable_while_a_minority_fails";
+        "an older version replaces a newer one" in QUORUM:
+            "if newest.stamp < versioned.stamp {" => "if newest.stamp != versioned.stamp {",
+            caught by "scenarios::quorum::linearizable_while_a_minority_fails";
     }
 }
