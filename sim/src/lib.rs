@@ -31,6 +31,7 @@
 //! fails by a panic, by a deadlock (nothing can move and no timer is left), or by exceeding an hour of simulated time. A
 //! failing seed is run again at once, and the report says whether it replays.
 
+mod artifact;
 pub mod faults;
 pub mod history;
 pub mod net;

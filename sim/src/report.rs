@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use windtunnel::task::Dump;
 
 use crate::shrink::{self, Budget, Smallest};
-use crate::{Cause, Outcome, Scenario, timeline};
+use crate::timeline::Timeline;
+use crate::{Cause, Outcome, Scenario, artifact};
 
 /// A seed that failed, and whether it does so again.
 #[derive(Clone, Debug)]
@@ -56,12 +57,32 @@ impl fmt::Display for Divergence {
 impl Failure {
     /// Runs a failed seed again and compares; `None` if it did not fail.
     pub fn examine(scenario: &Scenario, outcome: Outcome) -> Option<Self> {
+        let again = Self::again(scenario, &outcome)?;
+        Some(Self::compared(scenario, outcome, &again))
+    }
+
+    /// [`examine`](Self::examine), of the smallest run that fails in the same way, where the seed replays. The search ends when
+    /// it has cost `budget`, or when `stop` is set.
+    pub fn smallest(scenario: &Scenario, outcome: Outcome, stop: &AtomicBool, budget: &Budget) -> Option<Self> {
+        let again = Self::again(scenario, &outcome)?;
+        let replays = again.trace == outcome.trace;
+        match replays.then(|| shrink::smallest(scenario, &outcome, stop, budget)).flatten() {
+            Some((outcome, smallest)) => Some(Self { smallest: Some(smallest), ..Self::examine(scenario, outcome)? }),
+            None => Some(Self::compared(scenario, outcome, &again)),
+        }
+    }
+
+    /// The run again with its lines kept, if it failed.
+    fn again(scenario: &Scenario, outcome: &Outcome) -> Option<Outcome> {
         outcome.cause.as_ref()?;
-        let again = scenario.start(outcome.seed, true, outcome.given.clone());
-        let divergence = Divergence::between(&outcome, &again);
-        let timeline = timeline::save(&scenario.name(), &again);
-        Some(Self {
-            name: scenario.name(),
+        Some(scenario.start(outcome.seed, true, outcome.given.clone()))
+    }
+
+    fn compared(scenario: &Scenario, outcome: Outcome, again: &Outcome) -> Self {
+        let (name, divergence) = (scenario.name(), Divergence::between(&outcome, again));
+        let timeline = artifact::save(&name, outcome.seed, "html", &Timeline::new(&name, again).to_html());
+        Self {
+            name,
             package: scenario.package,
             outcome,
             position: None,
@@ -69,26 +90,13 @@ impl Failure {
             timeline,
             smallest: None,
             show_real_time: true,
-        })
-    }
-
-    /// [`examine`](Self::examine), of the smallest run that fails in the same way, where the seed replays. The search ends when
-    /// it has cost `budget`, or when `stop` is set.
-    pub fn smallest(scenario: &Scenario, outcome: Outcome, stop: &AtomicBool, budget: &Budget) -> Option<Self> {
-        let failure = Self::examine(scenario, outcome)?;
-        if failure.divergence.is_some() {
-            return Some(failure);
         }
-        let Some((outcome, smallest)) = shrink::smallest(scenario, &failure.outcome, stop, budget) else {
-            return Some(failure);
-        };
-        Some(Self { smallest: Some(smallest), ..Self::examine(scenario, outcome)? })
     }
 
     /// The command that replays the seed.
     pub fn replay_command(&self) -> String {
         let (name, seed) = (&self.name, self.outcome.seed);
-        let file = self.smallest.as_ref().and_then(|smallest| smallest.file.as_ref().ok()).map(|file| file.display());
+        let file = self.smallest.as_ref().and_then(|smallest| smallest.file.as_ref().ok());
         match REPLAY_COMMAND.get() {
             Some(command) => {
                 let faults = file.map_or(String::new(), |file| format!(" --faults {file}"));

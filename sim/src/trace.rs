@@ -21,9 +21,18 @@ pub struct TraceLine {
 
 impl fmt::Display for TraceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, node, task, text } = self;
-        write!(f, "{:>14.9} {} {task}: {text}", at.as_secs_f64(), node.as_deref().unwrap_or("-"))
+        write_line(f, self.at, self.node.as_deref(), &self.task, &self.text)
     }
+}
+
+fn write_line(
+    out: &mut impl Write,
+    at: Duration,
+    node: Option<&str>,
+    task: &str,
+    text: &dyn fmt::Display,
+) -> fmt::Result {
+    write!(out, "{:>14.9} {} {task}: {text}", at.as_secs_f64(), node.unwrap_or("-"))
 }
 
 /// What a run said. Shared between the run's thread and its driver.
@@ -71,14 +80,16 @@ impl Sink for Trace {
         }
         let (node, task) = current_task().unwrap_or_else(|| (None, "simulator".into()));
         let Inner { hash, prefixes, lines, .. } = &mut *inner;
-        let line = TraceLine { at: now(), node, task, text: text.to_string() };
-        writeln!(hash, "{line}").expect("a hash takes anything");
+        let at = now();
+        // Most runs keep no lines: what is only hashed need not be built.
+        write_line(hash, at, node.as_deref(), &task, text).expect("a hash takes anything");
+        hash.write_char('\n').expect("a hash takes anything");
         if prefixes.len() < MOST_PREFIXES {
             #[expect(clippy::cast_possible_truncation, reason = "the low half")]
             prefixes.push(hash.0 as u32);
         }
         if let Some(lines) = lines {
-            lines.push(line);
+            lines.push(TraceLine { at, node, task, text: text.to_string() });
         }
     }
 }

@@ -103,7 +103,7 @@ fn a_page_that_cannot_be_written_is_a_line_of_the_report() {
     fs::create_dir_all(folder).unwrap();
     let report = Failure::examine(&UNWRITABLE, UNWRITABLE.run(1)).expect("it fails").to_string();
     let last = report.lines().last().unwrap();
-    assert!(last.starts_with("  timeline  not written: target/windtunnel/timeline.unwritable.1.html: "), "{last}");
+    assert!(last.starts_with("  timeline  target/windtunnel/timeline.unwritable.1.html cannot be written: "), "{last}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::Location;
 
+use smallvec::SmallVec;
+
 use super::at;
 use crate::backend;
 use crate::task::Op;
@@ -66,13 +68,16 @@ impl<A: ToSocketAddrs + ?Sized> ToSocketAddrs for &A {
 pub fn lookup_host<A: ToSocketAddrs>(host: A) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + use<A> {
     let caller = Location::caller();
     let target = host.to_target();
-    async move { resolve(target, caller).await }
+    async move { resolve(target, caller).await.map(SmallVec::into_vec) }
 }
 
 /// The addresses of a target.
-pub(super) async fn resolve(target: Target, caller: &'static Location<'static>) -> io::Result<Vec<SocketAddr>> {
+pub(super) async fn resolve(
+    target: Target,
+    caller: &'static Location<'static>,
+) -> io::Result<SmallVec<[SocketAddr; 1]>> {
     match target {
-        Target::Addr(addr) => Ok(vec![addr]),
+        Target::Addr(addr) => Ok(SmallVec::from_elem(addr, 1)),
         Target::Name(text) => {
             let parts = text.rsplit_once(':').and_then(|(name, port)| Some((name.to_owned(), port.parse().ok()?)));
             let Some((name, port)) = parts.filter(|(name, _)| !name.is_empty()) else {
@@ -83,7 +88,7 @@ pub(super) async fn resolve(target: Target, caller: &'static Location<'static>) 
             let found = at(Op::Lookup, caller, backend::lookup(name.clone(), port)).await;
             let outcome = if found.is_ok() { "" } else { " fails" };
             tracing::trace!(target: "windtunnel::net", "lookup of {name}{outcome}");
-            found
+            found.map(SmallVec::from_vec)
         }
     }
 }

@@ -18,6 +18,7 @@ use std::pin::pin;
 
 use crate::task::{Op, blocked};
 
+use addr::{Target, resolve};
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, WriteHalf};
 pub use udp::{MAX_DATAGRAM_BYTES, UdpSocket};
@@ -35,13 +36,17 @@ async fn at<T>(op: Op, at: &'static Location<'static>, future: impl Future<Outpu
     .await
 }
 
-/// Tries `attempt` with each of the addresses until one succeeds; otherwise the last error.
-async fn first<T, F>(addrs: Vec<SocketAddr>, attempt: impl Fn(SocketAddr) -> F) -> io::Result<T>
+/// Looks `target` up and tries `attempt` with each of its addresses until one succeeds; otherwise the last error.
+async fn first<T, F>(
+    target: Target,
+    caller: &'static Location<'static>,
+    attempt: impl Fn(SocketAddr) -> F,
+) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
 {
     let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "the name has no address"));
-    for addr in addrs {
+    for addr in resolve(target, caller).await? {
         outcome = attempt(addr).await;
         if outcome.is_ok() {
             break;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::addr::{ToSocketAddrs, resolve};
+use super::addr::ToSocketAddrs;
 use super::deadline::Deadline;
 use super::{Shown, at, first};
 use crate::backend;
@@ -31,8 +31,7 @@ impl TcpListener {
         let caller = Location::caller();
         let target = addr.to_target();
         async move {
-            let addrs = resolve(target, caller).await?;
-            let listener = Self(first(addrs, backend::TcpListener::bind).await?);
+            let listener = Self(first(target, caller, backend::TcpListener::bind).await?);
             tracing::trace!(target: "windtunnel::net", "tcp listen at {}", Shown(listener.local_addr()));
             Ok(listener)
         }
@@ -90,14 +89,13 @@ impl TcpStream {
         let caller = Location::caller();
         let target = addr.to_target();
         async move {
-            let addrs = resolve(target, caller).await?;
             let connect = |addr| async move {
                 let stream = at(Op::TcpConnect, caller, backend::TcpStream::connect(addr)).await;
                 let outcome = if stream.is_ok() { "" } else { " fails" };
                 tracing::trace!(target: "windtunnel::net", "tcp connect to {}{outcome}", Shown(Ok(addr)));
                 stream
             };
-            Ok(Self::new(first(addrs, connect).await?, caller))
+            Ok(Self::new(first(target, caller, connect).await?, caller))
         }
     }
 

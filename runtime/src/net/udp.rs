@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 
-use super::addr::{ToSocketAddrs, resolve};
+use super::addr::ToSocketAddrs;
 use super::{Shown, at, first};
 use crate::backend;
 use crate::task::Op;
@@ -27,8 +27,7 @@ impl UdpSocket {
         let caller = Location::caller();
         let target = addr.to_target();
         async move {
-            let addrs = resolve(target, caller).await?;
-            let socket = Self(first(addrs, backend::UdpSocket::bind).await?);
+            let socket = Self(first(target, caller, backend::UdpSocket::bind).await?);
             tracing::trace!(target: "windtunnel::net", "udp bind at {}", Shown(socket.local_addr()));
             Ok(socket)
         }
@@ -48,9 +47,8 @@ impl UdpSocket {
         let caller = Location::caller();
         let target = target.to_target();
         async move {
-            let addrs = resolve(target, caller).await?;
             check_length(bytes)?;
-            let sent = first(addrs, |addr| at(Op::UdpSend, caller, self.0.send_to(bytes, addr))).await?;
+            let sent = first(target, caller, |addr| at(Op::UdpSend, caller, self.0.send_to(bytes, addr))).await?;
             tracing::trace!(target: "windtunnel::net", "udp send of {sent}");
             Ok(sent)
         }
@@ -79,10 +77,7 @@ impl UdpSocket {
     pub fn connect<A: ToSocketAddrs>(&self, peer: A) -> impl Future<Output = io::Result<()>> + use<'_, A> {
         let caller = Location::caller();
         let target = peer.to_target();
-        async move {
-            let addrs = resolve(target, caller).await?;
-            first(addrs, |addr| self.0.connect(addr)).await
-        }
+        async move { first(target, caller, |addr| self.0.connect(addr)).await }
     }
 
     /// Sends a datagram to the peer. See [`send_to`](Self::send_to).

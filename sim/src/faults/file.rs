@@ -1,7 +1,7 @@
 //! A plan as a file, and what can be wrong with it.
 
 use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Fault, FaultKind, FaultPlan, Kept};
+use crate::artifact::workspace;
 
 /// The version of the schema.
 const VERSION: u64 = 1;
@@ -185,12 +186,6 @@ impl Fault {
     pub fn new(at: Duration, until: impl Into<Option<Duration>>, kind: FaultKind) -> Self {
         Self { at, until: until.into(), kind }
     }
-}
-
-/// The directory that holds `Cargo.lock`, here or above; else this one.
-pub(crate) fn workspace() -> PathBuf {
-    let here = std::env::current_dir().unwrap_or_default();
-    here.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap_or(&here).to_owned()
 }
 
 fn json(value: &(impl serde::Serialize + ?Sized)) -> String {

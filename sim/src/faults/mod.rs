@@ -44,5 +44,4 @@ mod units;
 pub use draw::{Faults, Strategy, any, none};
 pub(crate) use drive::Planned;
 pub use file::PlanError;
-pub(crate) use file::workspace;
 pub use plan::{Fault, FaultKind, FaultPlan, Kept, Kind};

@@ -10,7 +10,6 @@
 mod ddmin;
 mod regressions;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +17,8 @@ use std::time::{Duration, Instant};
 pub use ddmin::ddmin;
 pub(crate) use regressions::Regressions;
 
-use crate::faults::{FaultPlan, Kept, workspace};
-use crate::{Cause, Outcome, Scenario};
+use crate::faults::{FaultPlan, Kept};
+use crate::{Cause, Outcome, Scenario, artifact};
 
 /// Steps that one operation is simplified by at most.
 const MOST_STEPS: usize = 1_000;
@@ -51,7 +50,7 @@ pub struct Smallest {
     /// Whether the budget was spent before the search was over.
     pub spent: bool,
     /// The file that replays it, below the workspace, or why there is none.
-    pub file: Result<PathBuf, String>,
+    pub file: Result<String, String>,
 }
 
 /// What makes two failures the same.
@@ -126,13 +125,9 @@ fn count(outcome: &Outcome) -> usize {
 }
 
 /// Writes the file that replays `outcome`.
-fn write(scenario: &str, outcome: &Outcome) -> Result<PathBuf, String> {
-    let file = PathBuf::from(format!("target/windtunnel/{}.{}.json", scenario.replace("::", "."), outcome.seed));
+fn write(scenario: &str, outcome: &Outcome) -> Result<String, String> {
     let plan = FaultPlan { scenario: Some(scenario.into()), seed: Some(outcome.seed), ..outcome.plan.clone() };
-    let path = workspace().join(&file);
-    let folder = path.parent().expect("it is in a folder");
-    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, plan.to_json()));
-    written.map(|()| file).map_err(|error| format!("{} cannot be written: {error}", path.display()))
+    artifact::save(scenario, outcome.seed, "json", &plan.to_json())
 }
 
 impl Search<'_> {

@@ -5,7 +5,6 @@
 //! `chrome://tracing`. Both are the same bytes for the same run.
 
 mod chrome;
-mod file;
 mod page;
 mod spell;
 
@@ -18,7 +17,6 @@ use windtunnel::task::TaskState;
 use crate::net::{Event, EventKind, Fate};
 use crate::{Cause, Outcome, TraceLine};
 
-pub(crate) use file::save;
 pub use spell::{Spell, SpellKind};
 
 /// Packets, and lines, that a timeline has at most: the last ones. A page of as many opens within seconds.
