@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use windtunnel::engine::{Sink, current_task};
+use windtunnel::engine::{Sink, with_current_task};
 use windtunnel::task::{Dump, TaskState};
 
 use crate::Schedule;
@@ -245,7 +245,7 @@ impl Steps {
 
 impl Sink for Steps {
     fn line(&mut self, text: &dyn fmt::Display) {
-        let task = current_task().map_or_else(|| "main".into(), |(_, task)| task);
+        let task = with_current_task(|_, task| task.into_owned()).unwrap_or_else(|| "main".into());
         self.lock().push((task, text.to_string()));
     }
 }

@@ -1,7 +1,6 @@
 //! A scenario over many seeds, in parallel.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +10,7 @@ use crate::faults::FaultPlan;
 use crate::oracle::{self, Sometimes};
 use crate::report::{Divergence, Failure};
 use crate::shrink::Budget;
-use crate::trace::Fnv;
+use crate::trace::Hash;
 use crate::{Outcome, Scenario};
 
 /// Which seeds to run, and how.
@@ -106,7 +105,7 @@ impl Sweep {
             interrupted: false,
             elapsed: Duration::ZERO,
         };
-        let mut hash = Fnv::default();
+        let mut hash = Hash::default();
         let mut position = 0;
         while position < self.len() && report.failure.is_none() && report.diverged.is_none() {
             let chunk = position..self.len().min(position + CHUNK);
@@ -130,7 +129,7 @@ impl Sweep {
         mut positions: Vec<u64>,
         stop: &AtomicBool,
         tick: &(dyn Fn() + Sync),
-        hash: &mut Fnv,
+        hash: &mut Hash,
         report: &mut SweepReport,
     ) {
         let first = self.pass(scenario, &positions, stop, tick);
@@ -138,7 +137,7 @@ impl Sweep {
         report.runs += first.len() as u64;
         for (_, outcome) in &first {
             oracle::merge(&mut report.sometimes, &outcome.sometimes);
-            write!(hash, "{:016x}", outcome.trace).expect("a hash takes anything");
+            hash.add(&outcome.trace.to_le_bytes());
         }
         if let Some((position, outcome)) = first.iter().find(|(_, outcome)| outcome.cause.is_some()) {
             report.failure = Failure::smallest(scenario, outcome.clone(), stop, &self.budget);

@@ -4,9 +4,10 @@ use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use windtunnel::engine::{Sink, current_task, now};
+use windtunnel::engine::{Sink, now, with_current_task};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A line of a run's trace; displayed, it is the line as it is printed and hashed.
+/// A line of a run's trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceLine {
     /// Simulated time.
@@ -21,18 +22,9 @@ pub struct TraceLine {
 
 impl fmt::Display for TraceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_line(f, self.at, self.node.as_deref(), &self.task, &self.text)
+        let Self { at, node, task, text } = self;
+        write!(f, "{:>14.9} {} {task}: {text}", at.as_secs_f64(), node.as_deref().unwrap_or("-"))
     }
-}
-
-fn write_line(
-    out: &mut impl Write,
-    at: Duration,
-    node: Option<&str>,
-    task: &str,
-    text: &dyn fmt::Display,
-) -> fmt::Result {
-    write!(out, "{:>14.9} {} {task}: {text}", at.as_secs_f64(), node.unwrap_or("-"))
 }
 
 /// What a run said. Shared between the run's thread and its driver.
@@ -41,7 +33,9 @@ pub(crate) struct Trace(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    hash: Fnv,
+    hash: Hash,
+    /// The line, as it is hashed.
+    buffer: String,
     /// The low half of the hash after each line: two runs differ first where these do.
     prefixes: Vec<u32>,
     lines: Option<Vec<TraceLine>>,
@@ -78,37 +72,41 @@ impl Sink for Trace {
         if inner.closed {
             return;
         }
-        let (node, task) = current_task().unwrap_or_else(|| (None, "simulator".into()));
-        let Inner { hash, prefixes, lines, .. } = &mut *inner;
+        let inner = &mut *inner;
         let at = now();
-        // Most runs keep no lines: what is only hashed need not be built.
-        write_line(hash, at, node.as_deref(), &task, text).expect("a hash takes anything");
-        hash.write_char('\n').expect("a hash takes anything");
+        if with_current_task(|node, task| inner.enter(at, node, &task, text)).is_none() {
+            inner.enter(at, None, "simulator", text);
+        }
+    }
+}
+
+impl Inner {
+    /// Most runs keep no lines: what is only hashed is not built.
+    fn enter(&mut self, at: Duration, node: Option<&Arc<str>>, task: &str, text: &dyn fmt::Display) {
+        let Self { hash, buffer, prefixes, lines, .. } = self;
+        buffer.clear();
+        for part in [node.map_or("-", |node| node), " ", task, ": "] {
+            buffer.push_str(part);
+        }
+        write!(buffer, "{text}").expect("a string takes anything");
+        hash.add(&u64::try_from(at.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.add(buffer.as_bytes());
         if prefixes.len() < MOST_PREFIXES {
             #[expect(clippy::cast_possible_truncation, reason = "the low half")]
             prefixes.push(hash.0 as u32);
         }
         if let Some(lines) = lines {
-            lines.push(TraceLine { at, node, task, text: text.to_string() });
+            lines.push(TraceLine { at, node: node.cloned(), task: task.to_owned(), text: text.to_string() });
         }
     }
 }
 
-/// 64-bit FNV-1a (Fowler, Noll, Vo): the same on every machine and version.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fnv(pub(crate) u64);
+/// A hash over parts, each with its predecessors' hash as the seed of `XXH3` (64 bits): the same on every machine and version.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hash(pub(crate) u64);
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Write for Fnv {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        Ok(())
+impl Hash {
+    pub(crate) fn add(&mut self, part: &[u8]) {
+        self.0 = xxh3_64_with_seed(part, self.0);
     }
 }

@@ -52,7 +52,7 @@ fn only_backends_and_engines_name_a_simulator_or_a_checker() {
             assert!(backend || !names, "{}: {line}", path.display());
         }
     }
-    assert_absent("sim", &["loom", "tokio::"]);
+    assert_absent("sim/src", &["loom", "tokio::"]);
     assert_absent("model-checks", &["madsim", "tokio::"]);
 }
 

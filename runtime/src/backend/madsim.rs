@@ -1,19 +1,36 @@
 //! madsim: a cluster in one thread, deterministic. A run has one thread, so tokio's lock, atomic and slot serve here, and the
 //! network is the engine's.
 
+use std::cell::OnceCell;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 pub(crate) use madsim::time::Sleep;
+use madsim::time::TimeHandle;
 
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(madsim::task::spawn(future));
 }
 
+thread_local! {
+    /// The clock of the run, which has a thread to itself: asking madsim for it each time costs more than reading it.
+    static CLOCK: OnceCell<TimeHandle> = const { OnceCell::new() };
+}
+
+/// Calls `f` with the clock of the run; `None` before it has begun.
+fn with_clock<R>(f: impl FnOnce(&TimeHandle) -> R) -> Option<R> {
+    CLOCK.with(|clock| {
+        if clock.get().is_none() {
+            clock.set(TimeHandle::try_current()?).ok()?;
+        }
+        clock.get().map(f)
+    })
+}
+
 pub(crate) fn now() -> Duration {
-    madsim::time::TimeHandle::try_current().map_or(Duration::ZERO, |time| time.elapsed())
+    with_clock(TimeHandle::elapsed).unwrap_or_default()
 }
 
 /// Longer sleeps would overflow madsim's clock.
@@ -29,14 +46,15 @@ pub(crate) fn sleep_until(deadline: Duration) -> Sleep {
     sleep
 }
 
-/// Has `waker` woken at `at`. What is left of a run when its context has gone is not.
+/// Has `waker` woken at `at`.
 pub(crate) fn wake_at(at: Duration, waker: &Waker) {
-    let Some(time) = madsim::time::TimeHandle::try_current() else { return };
-    let deadline = time.now_instant() + at.saturating_sub(time.elapsed());
-    let mut sleep = pin!(time.sleep_until(deadline));
-    // A new sleep takes a millisecond at least; one that is reset takes what it is told.
-    sleep.as_mut().reset(deadline);
-    if sleep.poll(&mut Context::from_waker(waker)).is_ready() {
-        waker.wake_by_ref();
-    }
+    with_clock(|clock| {
+        let deadline = clock.now_instant() + at.saturating_sub(clock.elapsed());
+        let mut sleep = pin!(clock.sleep_until(deadline));
+        // A new sleep takes a millisecond at least; one that is reset takes what it is told.
+        sleep.as_mut().reset(deadline);
+        if sleep.poll(&mut Context::from_waker(waker)).is_ready() {
+            waker.wake_by_ref();
+        }
+    });
 }

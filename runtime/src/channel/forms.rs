@@ -18,6 +18,9 @@ macro_rules! sends {
 
         /// Sends `value` if that needs no waiting.
         ///
+        /// A receiver that waits in a `select!` takes it, but not one whose `select!` is just now polling a future of another arm:
+        /// for that moment nobody is there.
+        ///
         /// # Errors
         /// Gives the value back, and says whether it is worth trying again.
         pub fn try_send(&self, value: T) -> Result<(), $crate::channel::TrySendError<T>> {
@@ -70,6 +73,9 @@ macro_rules! receives {
         }
 
         /// Receives a value if one is there.
+        ///
+        /// A sender that waits in a `select!` gives it, but not one whose `select!` is just now polling a future of another arm: for
+        /// that moment nobody is there.
         ///
         /// # Errors
         /// Says whether it is worth trying again.

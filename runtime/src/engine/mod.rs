@@ -14,6 +14,7 @@ mod node;
 mod sim;
 mod trace;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -178,9 +179,9 @@ pub fn now() -> Duration {
     backend::now()
 }
 
-/// The task being polled on this thread, as traces name it: its node, if it has one, and its label.
-pub fn current_task() -> Option<(Option<Arc<str>>, String)> {
-    task::current().map(|entry| (entry.node.clone(), entry.to_string()))
+/// Calls `f` with the task being polled on this thread, as traces name it: its node, if it has one, and its label.
+pub fn with_current_task<R>(f: impl FnOnce(Option<&Arc<str>>, Cow<'_, str>) -> R) -> Option<R> {
+    task::with_current(|entry| f(entry.node.as_ref(), task::label(entry.name.as_deref(), entry.id)))
 }
 
 /// In a run a panic is noted and not printed: the driver reports it. Elsewhere the hook that was there goes on.

@@ -81,7 +81,10 @@ impl Run {
     pub fn carry(&self) -> impl Future<Output = ()> + '_ {
         std::future::poll_fn(|cx| {
             let engine = self.0.engine();
-            *engine.sim.driver.lock() = Some(cx.waker().clone());
+            match &mut *engine.sim.driver.lock() {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
             engine.sim.network.drive(cx.waker());
             if engine.stop.lock().is_some() { Poll::Ready(()) } else { Poll::Pending }
         })

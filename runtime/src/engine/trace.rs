@@ -10,7 +10,7 @@ use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// Takes the lines of a run. Time, node and task are the run's to ask: see [`now`](super::now) and
-/// [`current_task`](super::current_task).
+/// [`with_current_task`](super::with_current_task).
 pub trait Sink {
     /// One event; displayed, it is one line.
     fn line(&mut self, text: &dyn fmt::Display);
@@ -43,7 +43,7 @@ fn wanted(metadata: &Metadata<'_>) -> bool {
 
 impl Subscriber for Lines {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if wanted(metadata) { Interest::sometimes() } else { Interest::never() }
+        if wanted(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -94,11 +94,12 @@ impl Visit for Fields<'_, '_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let space = if std::mem::replace(&mut self.first, false) { "" } else { " " };
+        let first = std::mem::replace(&mut self.first, false);
+        let space = if first { Ok(()) } else { self.f.write_str(" ") };
         let write = match field.name() {
-            "message" => write!(self.f, "{space}{value:?}"),
-            name => write!(self.f, "{space}{name}={value:?}"),
+            "message" => value.fmt(self.f),
+            name => write!(self.f, "{name}={value:?}"),
         };
-        self.result = self.result.and(write);
+        self.result = self.result.and(space).and(write);
     }
 }

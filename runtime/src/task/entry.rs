@@ -270,7 +270,7 @@ thread_local! {
 }
 
 /// The task that is being polled on this thread.
-#[cfg(any(feature = "sim", feature = "model"))]
+#[cfg(feature = "model")]
 pub(crate) fn current() -> Option<Arc<Entry>> {
     CURRENT.with_borrow(Clone::clone)
 }

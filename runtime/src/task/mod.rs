@@ -24,7 +24,7 @@ pub(crate) use dump::MAIN;
 pub(crate) use dump::place;
 #[cfg(any(feature = "sim", feature = "model"))]
 pub(crate) use dump::tasks;
-#[cfg(any(feature = "sim", feature = "model"))]
+#[cfg(feature = "model")]
 pub(crate) use entry::current;
 #[cfg(feature = "model")]
 pub(crate) use entry::replace_current;

@@ -26,6 +26,8 @@ const INTERVAL: &str = "runtime/src/time/interval.rs";
 const STREAM: &str = "runtime/src/channel/stream.rs";
 const TIMED: &str = "runtime/src/channel/timed.rs";
 const LINK: &str = "runtime/src/engine/net/link.rs";
+const CONNECTION: &str = "runtime/src/engine/net/connection.rs";
+const LOSS: &str = "runtime/src/engine/net/loss.rs";
 const OUTBOUND: &str = "runtime/src/engine/net/outbound.rs";
 const APPLICATION: &str = "runtime/src/engine/net/application.rs";
 const NODE: &str = "runtime/src/engine/node.rs";
@@ -405,6 +407,12 @@ impl Atomic {
         "a writer never waits for its reader" in APPLICATION:
             "buf.len().min(end.out.room())" => "buf.len().min(end.out.room().max(1024))",
             caught by "net::everywhere::tcp_in_a_simulation::a_writer_waits_for_its_reader";
+        "nobody wakes a writer when there is room" in CONNECTION:
+            "&& end.writer.is_none()" => "",
+            caught by "net::everywhere::tcp_in_a_simulation::a_writer_waits_for_its_reader";
+        "a timer that is put off is not set again" in LOSS:
+            "wire.queue.change();" => "",
+            caught by "net::failures::a_partition_that_outlasts_the_limit_fails_the_connection";
     }
     "fault plan" {
         "a slow node is as fast as any" in NODE:

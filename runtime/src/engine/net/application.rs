@@ -84,6 +84,7 @@ impl Connection {
         }
         let count = buf.len().min(end.out.room());
         if count == 0 && !buf.is_empty() {
+            wire.queue.change();
             return wait(&mut end.writer, cx);
         }
         end.out.bytes.extend(&buf[..count]);

@@ -185,6 +185,16 @@ impl Connection {
         (end.received - u64::from(finished), finished)
     }
 
+    /// Whether `segment` does nothing but acknowledge all that its receiver has sent, with nobody there who waits for room.
+    pub(super) fn is_idle_acknowledgement(&self, segment: &Segment) -> bool {
+        let end = self.end(segment.from.other());
+        segment.is_pure_acknowledgement()
+            && segment.acknowledges == end.out.end
+            && end.phase == Phase::Open
+            && end.writer.is_none()
+            && !end.out.finished
+    }
+
     // Sending.
 
     /// Sends the SYN of the client.
@@ -208,7 +218,7 @@ impl Connection {
         let out = &mut self.end_mut(side).out;
         let (start, end) = (out.end, out.end + count);
         out.note_sent(wire.now, end);
-        if out.timer.is_none() {
+        if out.deadline.is_none() {
             self.start_timer(wire, side);
         }
         self.send(wire, side, (start, end), false);
@@ -333,7 +343,7 @@ impl Connection {
         if !end.out.acknowledge(wire.now, segment.acknowledges, segment.echo) {
             return;
         }
-        wire.queue.cancel(&mut end.out.timer);
+        end.out.deadline = None;
         let read = self.end(side.other()).read;
         let out = &mut self.end_mut(side).out;
         out.forget(read);

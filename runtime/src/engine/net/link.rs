@@ -1,10 +1,13 @@
 //! The links between hosts, each in one direction.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+
+use super::host::HostId;
 
 /// What a packet within a host takes.
 pub const LOOPBACK_LATENCY: Duration = Duration::from_micros(20);
@@ -47,6 +50,14 @@ pub(super) struct Link {
     pub(super) cuts: u32,
     /// When its queue is empty.
     free_at: Duration,
+}
+
+/// The links that have carried something or have conditions of their own.
+pub(super) type Links = BTreeMap<(HostId, HostId), Link>;
+
+/// Whether the link that a packet left on has not been cut since. There is none within a host.
+pub(super) fn is_whole(links: &Links, from: HostId, to: HostId, cuts: u32) -> bool {
+    from == to || links.get(&(from, to)).is_none_or(|link| link.cuts == cuts)
 }
 
 impl Link {

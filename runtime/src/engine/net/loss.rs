@@ -12,7 +12,14 @@ impl Connection {
         let id = self.id;
         let out = &mut self.end_mut(side).out;
         let at = (wire.now + out.timeout()).min(give_up);
-        out.timer = Some(wire.queue.push(at, Happening::Retransmit(id, side)));
+        out.deadline = Some(at);
+        if out.timer.as_ref().is_some_and(|timer| timer.at() <= at) {
+            // It comes too early, and is then set again.
+            wire.queue.change();
+        } else {
+            wire.queue.cancel(&mut out.timer);
+            out.timer = Some(wire.queue.push(at, Happening::Retransmit(id, side)));
+        }
     }
 
     pub(super) fn send_again(&mut self, wire: &mut Wire, side: Side) {
@@ -21,10 +28,16 @@ impl Connection {
         }
     }
 
-    /// What was sent has not been acknowledged in time (RFC 6298, 5.4 to 5.6).
+    /// Unless it has been put off: what was sent has not been acknowledged in time (RFC 6298, 5.4 to 5.6).
     pub(super) fn retransmit_timer(&mut self, wire: &mut Wire, side: Side) {
+        let id = self.id;
         let end = self.end_mut(side);
         end.out.timer = None;
+        let Some(deadline) = end.out.deadline else { return };
+        if wire.now < deadline {
+            end.out.timer = Some(wire.queue.push(deadline, Happening::Retransmit(id, side)));
+            return;
+        }
         if wire.now >= end.out.progress + wire.options.give_up_after {
             return end.stop(wire, Some(io::ErrorKind::TimedOut));
         }

@@ -30,7 +30,7 @@
 //! # Determinism
 //!
 //! All randomness is the stream [`NETWORK_STREAM`] of the seed; all that happens later is in one queue, ordered by time and
-//! then by entry; and one madsim timer wakes the run's driver for the earliest of it. Times have no floor: a latency may be
+//! then by entry; and one madsim timer wakes the run's driver for the earliest of it that anybody may notice. Times have no floor: a latency may be
 //! shorter than a millisecond.
 
 mod application;
@@ -56,6 +56,7 @@ use smallvec::SmallVec;
 
 use self::connection::{Connection, ConnectionId, Phase, Segment, Side};
 use self::host::Host;
+use self::link::{Links, is_whole};
 use self::queue::Happening;
 use self::wire::Wire;
 use crate::{backend, run};
@@ -118,15 +119,25 @@ impl Shared {
         }))
     }
 
-    /// Calls `f` with the network at the present time, then wakes whom it concerns.
+    /// Calls `f`, which may change anything, with the network at the present time.
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Network) -> R) -> R {
+        self.enter(|network| {
+            network.wire.queue.change();
+            f(network)
+        })
+    }
+
+    /// Calls `f` with the network at the present time, then wakes whom it concerns.
+    fn enter<R>(&self, f: impl FnOnce(&mut Network) -> R) -> R {
         let mut network = self.0.lock();
-        network.wire.now = backend::now();
+        network.advance(backend::now());
         let result = f(&mut network);
         network.arm();
-        let woken: SmallVec<[Waker; 4]> = std::mem::take(&mut network.wire.woken);
-        drop(network);
-        woken.into_iter().for_each(Waker::wake);
+        if !network.wire.woken.is_empty() {
+            let woken = std::mem::take(&mut network.wire.woken);
+            drop(network);
+            woken.into_iter().for_each(Waker::wake);
+        }
         result
     }
 
@@ -141,14 +152,33 @@ impl Shared {
     }
 }
 
-/// [`Shared::with`], for the network of the current run.
+/// Calls `f` with the network of the current run, for a socket: nobody awaits anything but what `f` enters into the queue, unless
+/// it says so there.
 fn with<R>(f: impl FnOnce(&mut Network) -> R) -> R {
-    run::with(|run| run.engine().sim.network.with(f))
+    run::with(|run| run.engine().sim.network.enter(f))
 }
 
 /// The addresses that `name` has at `port`, as the current task's host sees them.
 pub(crate) fn lookup(name: &str, port: u16) -> std::io::Result<SocketAddr> {
     with(|network| network.resolve(name)).map(|ip| SocketAddr::new(ip, port))
+}
+
+/// Tells the happenings that change nothing anybody waits for: the arrival of an acknowledgement of all that was sent, at an end
+/// that waits for no room; a retransmission timer without a deadline. They need no timer of madsim's, and happen when the network
+/// is next looked at.
+fn unnoticed(
+    connections: &BTreeMap<ConnectionId, Connection>,
+    hosts: &[Host],
+    links: &Links,
+) -> impl Fn(&Happening) -> bool {
+    |happening| match happening {
+        Happening::Segment(segment) => connections.get(&segment.connection).is_some_and(|connection| {
+            let (from, to) = (connection.end(segment.from).host, connection.end(segment.from.other()).host);
+            connection.is_idle_acknowledgement(segment) && hosts[to.0].up && is_whole(links, from, to, segment.cuts)
+        }),
+        Happening::Retransmit(id, side) => connections.get(id).is_none_or(|it| it.end(*side).out.deadline.is_none()),
+        _ => false,
+    }
 }
 
 impl Network {
@@ -157,24 +187,52 @@ impl Network {
         self.next_id
     }
 
-    /// Sets a timer for the earliest happening, unless one is set that is as early.
+    /// Goes on to the present. What nobody waited for has happened meanwhile, each at its time.
+    fn advance(&mut self, now: Duration) {
+        loop {
+            let Self { wire, connections, hosts, .. } = self;
+            let unnoticed = unnoticed(connections, hosts, &wire.links);
+            let Some((at, happening)) = wire.queue.pop(now, unnoticed) else { break };
+            self.wire.now = at;
+            self.happens(happening);
+        }
+        self.wire.now = now;
+    }
+
+    /// Sets a timer for the earliest happening that somebody may notice, unless one is set that is as early.
     fn arm(&mut self) {
-        if let (Some(driver), Some(at)) = (&self.driver, self.wire.queue.next_timer(self.wire.now)) {
+        let Self { wire, connections, hosts, driver: Some(driver), .. } = self else { return };
+        let unnoticed = unnoticed(connections, hosts, &wire.links);
+        let mut acknowledged: SmallVec<[(ConnectionId, Side); 4]> = SmallVec::new();
+        let awaited = |happening: &Happening| match happening {
+            Happening::Segment(it) if unnoticed(happening) => {
+                acknowledged.push((it.connection, it.from.other()));
+                false
+            }
+            // By then its deadline is gone.
+            Happening::Retransmit(id, side) if acknowledged.contains(&(*id, *side)) => false,
+            _ => !unnoticed(happening),
+        };
+        if let Some(at) = wire.queue.next_timer(wire.now, awaited) {
             backend::wake_at(at, driver);
         }
     }
 
     fn happen(&mut self) {
-        while let Some(happening) = self.wire.queue.pop(self.wire.now) {
-            match happening {
-                Happening::Segment(segment) => self.segment_arrives(segment),
-                Happening::Datagram(datagram) => self.datagram_arrives(*datagram),
-                Happening::Retransmit(id, side) => {
-                    self.on_connection(id, |it, wire| it.retransmit_timer(wire, side));
-                }
-                Happening::Advertise(id, side) => {
-                    self.on_connection(id, |it, wire| it.advertise_timer(wire, side));
-                }
+        while let Some((_, happening)) = self.wire.queue.pop(self.wire.now, |_| true) {
+            self.happens(happening);
+        }
+    }
+
+    fn happens(&mut self, happening: Happening) {
+        match happening {
+            Happening::Segment(segment) => self.segment_arrives(segment),
+            Happening::Datagram(datagram) => self.datagram_arrives(*datagram),
+            Happening::Retransmit(id, side) => {
+                self.on_connection(id, |it, wire| it.retransmit_timer(wire, side));
+            }
+            Happening::Advertise(id, side) => {
+                self.on_connection(id, |it, wire| it.advertise_timer(wire, side));
             }
         }
     }
@@ -193,7 +251,7 @@ impl Network {
         let Some(connection) = self.connections.get(&segment.connection) else { return };
         let to = segment.from.other();
         let (from_host, to_host) = (connection.end(segment.from).host, connection.end(to).host);
-        let crosses = self.hosts[to_host.0].up && self.wire.is_whole(from_host, to_host, segment.cuts);
+        let crosses = self.hosts[to_host.0].up && is_whole(&self.wire.links, from_host, to_host, segment.cuts);
         self.wire.note_end(segment.id, crosses, segment.is_pure_acknowledgement());
         if !crosses {
             self.on_connection(segment.connection, |it, wire| it.lost(wire, &segment));

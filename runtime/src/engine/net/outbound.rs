@@ -21,6 +21,10 @@ pub(super) struct Outbound {
     pub(super) credit: u64,
     /// The ends of the segments that are not acknowledged.
     sent: VecDeque<u64>,
+    /// When what is not acknowledged is to be sent again, if there is something.
+    pub(super) deadline: Option<Duration>,
+    /// What sees to it. It is not taken back when the deadline is put off or goes: that would cost two changes of the queue for
+    /// each segment.
     pub(super) timer: Option<Key>,
     timeout: Timeout,
     /// When something was last acknowledged, or first sent since.
@@ -41,6 +45,7 @@ impl Outbound {
             finished: false,
             credit: 0,
             sent: VecDeque::new(),
+            deadline: None,
             timer: None,
             timeout: Timeout::default(),
             progress: Duration::ZERO,

@@ -1,7 +1,10 @@
 //! What is still to happen, in order of time.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::time::Duration;
+
+use slab::Slab;
 
 use super::connection::{ConnectionId, Segment, Side};
 use super::udp::Datagram;
@@ -20,41 +23,73 @@ pub(super) enum Happening {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(Duration, u64);
 
+impl Key {
+    pub(super) fn at(&self) -> Duration {
+        self.0
+    }
+}
+
 /// Happenings, earliest first; those of one moment in the order in which they were entered.
 #[derive(Default)]
 pub(super) struct Queue {
-    happenings: BTreeMap<Key, Happening>,
+    /// Where in `happenings` each is: a tree of small entries is quicker to change.
+    order: BTreeMap<Key, usize>,
+    happenings: Slab<Happening>,
     entered: u64,
     /// The moments for which a timer is set, the earliest last. They cannot be taken back, so none is set twice.
     armed: Vec<Duration>,
+    /// Whether another happening than before may be the first that is awaited.
+    changed: bool,
 }
 
 impl Queue {
     pub(super) fn push(&mut self, at: Duration, happening: Happening) -> Key {
         self.entered += 1;
+        self.changed = true;
         let key = Key(at, self.entered);
-        self.happenings.insert(key, happening);
+        self.order.insert(key, self.happenings.insert(happening));
         key
     }
 
     pub(super) fn cancel(&mut self, key: &mut Option<Key>) {
         if let Some(key) = key.take() {
-            self.happenings.remove(&key);
+            self.order.remove(&key).map(|place| self.happenings.remove(place));
         }
     }
 
-    /// The next happening whose time has come.
-    pub(super) fn pop(&mut self, now: Duration) -> Option<Happening> {
-        let entry = self.happenings.first_entry()?;
-        (entry.key().0 <= now).then(|| entry.remove())
+    /// The next happening whose time has come, if it is one of those that are `wanted`; and its time.
+    pub(super) fn pop(
+        &mut self,
+        now: Duration,
+        wanted: impl FnOnce(&Happening) -> bool,
+    ) -> Option<(Duration, Happening)> {
+        let next = self.order.first_entry()?;
+        let (Key(at, _), place) = (*next.key(), *next.get());
+        (at <= now && wanted(&self.happenings[place])).then(|| {
+            next.remove();
+            (at, self.happenings.remove(place))
+        })
     }
 
-    /// The moment for which a timer is now to be set, if there is one.
-    pub(super) fn next_timer(&mut self, now: Duration) -> Option<Duration> {
+    /// Says that what is awaited may have changed by more than a [`push`](Self::push).
+    pub(super) fn change(&mut self) {
+        self.changed = true;
+    }
+
+    /// The moment for which a timer is now to be set, if there is one: that of the first happening that is `awaited`. It is looked
+    /// for only after a change.
+    pub(super) fn next_timer(
+        &mut self,
+        now: Duration,
+        mut awaited: impl FnMut(&Happening) -> bool,
+    ) -> Option<Duration> {
+        if !take(&mut self.changed) {
+            return None;
+        }
         while self.armed.last().is_some_and(|armed| *armed <= now) {
             self.armed.pop();
         }
-        let (Key(next, _), _) = self.happenings.first_key_value()?;
+        let (Key(next, _), _) = self.order.iter().find(|(_, place)| awaited(&self.happenings[**place]))?;
         if self.armed.last().is_some_and(|armed| armed <= next) {
             return None;
         }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::event::EventKind;
 use super::host::{HostId, bound_for, conflicts};
+use super::link::is_whole;
 use super::queue::Happening;
 use super::wire::{Departure, Packet};
 use super::{Network, SocketId, with};
@@ -155,7 +156,7 @@ impl Network {
 
     pub(super) fn datagram_arrives(&mut self, datagram: Datagram) {
         let Datagram { id, from, to, source, target, bytes, cuts } = datagram;
-        let crosses = self.wire.is_whole(from, to, cuts);
+        let crosses = is_whole(&self.wire.links, from, to, cuts);
         let host = &mut self.hosts[to.0];
         let bound = bound_for(&host.udp, target);
         let socket = bound.and_then(|bound| host.udp.get_mut(&bound)).filter(|socket| {

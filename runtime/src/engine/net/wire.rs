@@ -1,6 +1,5 @@
 //! What sends packets: the links, the queue, and the record of what was sent.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use smallvec::SmallVec;
 use super::TcpOptions;
 use super::event::{Change, Event, EventKind, Fate, Recording};
 use super::host::HostId;
-use super::link::{LOOPBACK_LATENCY, Link, LinkConditions};
+use super::link::{LOOPBACK_LATENCY, Link, LinkConditions, Links};
 use super::queue::Queue;
 
 /// What is sent: its kind, its hosts, the bytes of the user's, and those with headers.
@@ -43,7 +42,7 @@ pub(super) struct Wire {
     rng: ChaCha8Rng,
     /// The conditions of links that have none of their own.
     pub(super) default: LinkConditions,
-    links: BTreeMap<(HostId, HostId), Link>,
+    pub(super) links: Links,
     packets: u64,
     /// What has happened since recording began, with the number of the first packet.
     recorded: Option<(u64, Recording)>,
@@ -61,7 +60,7 @@ impl Wire {
             names: Vec::new(),
             rng,
             default: LinkConditions::default(),
-            links: BTreeMap::new(),
+            links: Links::new(),
             packets: 0,
             recorded: None,
             shown_from: None,
@@ -96,11 +95,6 @@ impl Wire {
             self.note_end(id, false, packet.kind == EventKind::Acknowledgement);
         }
         Departure { id, cuts, arrives }
-    }
-
-    /// Whether the link a packet left on has not been cut since.
-    pub(super) fn is_whole(&mut self, from: HostId, to: HostId, cuts: u32) -> bool {
-        from == to || self.link(from, to).cuts == cuts
     }
 
     /// Whether a datagram that goes this way comes twice.
