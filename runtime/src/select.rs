@@ -460,7 +460,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.guards.clear();
-        self.wakers.get_mut().wake();
+        std::mem::take(self.wakers.get_mut()).wake();
     }
 }
 

@@ -21,6 +21,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomPinned;
+use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -71,13 +72,19 @@ impl Wakers {
         }
     }
 
-    /// Wakes them in the order in which they were pushed. In place: see above.
+    /// Wakes them in the order in which they were pushed.
     #[inline]
-    pub(crate) fn wake(&mut self) {
-        if let Some(first) = self.first.take() {
-            first.wake();
-            self.rest.drain(..).for_each(Waker::wake);
+    pub(crate) fn wake(mut self) {
+        match self.first.take() {
+            Some(first) => Self::wake_each(first, mem::take(&mut self.rest)),
+            // Nothing is left to drop: looking through both fields for it would take as long as the rest of a send.
+            None => mem::forget(self),
         }
+    }
+
+    fn wake_each(first: Waker, rest: Vec<Waker>) {
+        first.wake();
+        rest.into_iter().for_each(Waker::wake);
     }
 }
 
