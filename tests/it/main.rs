@@ -29,3 +29,4 @@ mod sync;
 mod task;
 mod time;
 mod timeline;
+mod watchdog;
