@@ -33,6 +33,29 @@
 //!
 //! A run that takes more than a minute of real time is given up, and the report names the task that spins or blocks the
 //! thread. `WINDTUNNEL_PATIENCE`, in seconds, is another limit than the minute; 0 is none, for a debugger.
+//!
+//! # What a run depends on
+//!
+//! | what code draws from | in a run |
+//! | --- | --- |
+//! | windtunnel's `select!`, time, network and `rand` | follows the seed |
+//! | std `HashMap`, `HashSet`, `RandomState` | neutralised: follows the seed |
+//! | std `Instant` and `SystemTime` | neutralised: shows simulated time |
+//! | `rand::rng()` of rand 0.9, and all that asks getrandom 0.3 | neutralised: follows the seed |
+//! | fastrand 2, its functions and `Rng::new()` | neutralised: follows the seed |
+//! | a thread-local | neutralised: each run has a thread of its own |
+//! | `std::thread::spawn` | refused: the run fails |
+//! | tokio's `select!`, which counts threads of the process | reported: use [`windtunnel::select!`], or `biased` |
+//! | `thread_rng()` of rand 0.8, which asks the kernel | reported |
+//! | a static that runs change | reported |
+//! | real time that is not asked of a clock, as in a file's | reported |
+//! | the address of a value | reported |
+//! | the address of a static or a function | seen only from another process |
+//! | what the first run of a process makes for all | seen only from another process |
+//!
+//! *Reported*: a sweep that verifies (`--verify`, [`Sweep::verify`]) runs every seed twice and names the first event of the
+//! trace that differs, if anything in the trace does. *Seen only from another process*: all runs of a process agree, and only
+//! the hashes of two processes tell ([`SweepReport::trace`], `trace` in the output of `sweep --json`).
 
 mod artifact;
 pub mod faults;

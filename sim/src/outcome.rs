@@ -227,6 +227,8 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
+    // It keeps a generator for each thread, which follows the number of the thread otherwise.
+    fastrand::seed(seed);
     let run = Run::simulation(seed);
     let _entered = run.enter();
     let trace = Trace::new(terms.record);

@@ -10,6 +10,7 @@ mod determinism;
 mod faults;
 mod hidden;
 mod history;
+mod leaks;
 mod limits;
 mod net;
 mod oracle;
