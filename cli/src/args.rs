@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use windtunnel_sim::Sweep;
 use windtunnel_sim::faults::FaultPlan;
+use windtunnel_sim::{Patience, Sweep};
 
 use crate::catalogue::{self, UsageError};
 use crate::history::HistoryArgs;
@@ -79,15 +79,19 @@ pub(crate) struct SweepArgs {
     /// A fault plan, in the place of what each seed draws.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// Gives a run up that takes this much real time and names the task that spins; 60 by default, 0 for no limit.
+    #[arg(long, value_name = "SECS")]
+    patience: Option<Patience>,
 }
 
 impl SweepArgs {
     pub(crate) fn jobs(self) -> Result<Vec<Job>, UsageError> {
+        let patience = self.patience.unwrap_or(Patience::from_env()?);
         let scenarios = catalogue::scenarios(&self.names)?;
         let plan = self.faults.as_ref().map(FaultPlan::read).transpose()?.map(Arc::new);
         let first = self.seeds.as_ref().map_or(0, |seeds| seeds.0.start);
         for (scenario, plan) in scenarios.iter().flat_map(|scenario| plan.iter().map(move |plan| (scenario, plan))) {
-            scenario.accepts(first, plan)?;
+            scenario.accepts(first, plan, patience)?;
         }
         let sweep = |seeds: u64| {
             let mut sweep = Sweep::new(self.seeds.clone().map_or(0..seeds, |seeds| seeds.0));
@@ -95,6 +99,7 @@ impl SweepArgs {
             sweep.shard = self.shard.map_or((1, 1), |shard| (shard.0, shard.1));
             sweep.verify = self.verify;
             sweep.plan.clone_from(&plan);
+            sweep.patience = patience;
             sweep
         };
         Ok(scenarios.into_iter().map(|scenario| Job::Scenario(scenario, sweep(scenario.seeds))).collect())

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use windtunnel_model::{Model, Report, Schedule, ScheduleError};
-use windtunnel_sim::Scenario;
 use windtunnel_sim::faults::PlanError;
+use windtunnel_sim::{PatienceError, Scenario};
 use windtunnel_suite::bugs::{BUGS, Bug};
 
 /// A command line that cannot be carried out. Its text is one line that says what to do.
@@ -25,6 +25,8 @@ pub(crate) enum UsageError {
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
     Faults(#[from] PlanError),
+    #[error(transparent)]
+    Patience(#[from] PatienceError),
 }
 
 /// A line of `windtunnel list`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use windtunnel_model::{Model, Report};
-use windtunnel_sim::{Scenario, Sweep, SweepReport};
+use windtunnel_sim::{Patience, Scenario, Sweep, SweepReport};
 use windtunnel_suite::bugs::Bug;
 
 use crate::STOP;
@@ -46,11 +46,13 @@ impl Row {
 
 impl Job {
     /// The main job.
-    pub(crate) fn everything() -> Vec<Self> {
+    pub(crate) fn everything() -> Result<Vec<Self>, UsageError> {
+        // What a sweep asks for as well, and could not say so well if it is wrong.
+        Patience::from_env()?;
         let models = windtunnel_model::models().into_iter().map(Self::Model);
         let bugs = windtunnel_suite::bugs::BUGS.into_iter().map(Self::Bug);
         let scenarios = windtunnel_sim::scenarios().into_iter().map(|it| Self::Scenario(it, Sweep::new(0..it.seeds)));
-        scenarios.chain(models).chain(bugs).collect()
+        Ok(scenarios.chain(models).chain(bugs).collect())
     }
 
     pub(crate) fn models(names: &[String]) -> Result<Vec<Self>, UsageError> {

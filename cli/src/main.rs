@@ -52,7 +52,7 @@ fn usage(error: &str) -> ExitCode {
 fn run(cli: Cli) -> Result<bool, UsageError> {
     let output = Output::new(cli.json);
     match cli.command.unwrap_or(Command::Check) {
-        Command::Check => Ok(output.run_all(&Job::everything())),
+        Command::Check => Ok(output.run_all(&Job::everything()?)),
         Command::List => {
             output.list(&catalogue::entries());
             Ok(true)

@@ -90,9 +90,9 @@ impl Output {
     /// Runs one seed again, with the plan that is named if there is one; whether it did not fail.
     pub(crate) fn replay(&self, replay: &ReplayArgs) -> Result<bool, UsageError> {
         let (scenario, seed) = (catalogue::scenario(&replay.name)?, replay.seed);
-        let plan = replay.plan(scenario)?;
+        let terms = replay.terms(scenario)?;
         let exports = replay.exports()?;
-        let outcome = scenario.start(seed, true, plan);
+        let outcome = scenario.start(seed, terms);
         if let Some(refused) = outcome.refused {
             return Err(refused.into());
         }

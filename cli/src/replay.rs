@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use windtunnel_sim::faults::FaultPlan;
-use windtunnel_sim::{Outcome, Scenario, Timeline};
+use windtunnel_sim::{Outcome, Patience, Scenario, Terms, Timeline};
 
 use crate::args;
 use crate::catalogue::UsageError;
@@ -22,6 +22,9 @@ pub(crate) struct ReplayArgs {
     /// A fault plan, in the place of what the seed draws.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// Gives the run up after this much real time and names the task that spins; 60 by default, 0 for no limit.
+    #[arg(long, value_name = "SECS")]
+    patience: Option<Patience>,
     /// Writes the run as a page for a browser: who sent what to whom and when.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -40,12 +43,12 @@ struct Export {
 }
 
 impl ReplayArgs {
-    /// The plan that is named, which must be one for `scenario`.
-    pub(crate) fn plan(&self, scenario: &Scenario) -> Result<Option<Arc<FaultPlan>>, UsageError> {
-        let Some(file) = &self.faults else { return Ok(None) };
-        let plan = FaultPlan::read(file)?;
-        plan.is_for(&scenario.name(), Some(self.seed))?;
-        Ok(Some(Arc::new(plan)))
+    /// How the seed is run, recorded: with the plan that is named, which must be one for `scenario`.
+    pub(crate) fn terms(&self, scenario: &Scenario) -> Result<Terms, UsageError> {
+        let plan = self.faults.as_ref().map(FaultPlan::read).transpose()?;
+        plan.iter().try_for_each(|plan| plan.is_for(&scenario.name(), Some(self.seed)))?;
+        let patience = self.patience.unwrap_or(Patience::from_env()?);
+        Ok(Terms { record: true, plan: plan.map(Arc::new), patience })
     }
 
     pub(crate) fn exports(&self) -> Result<Exports, UsageError> {

@@ -18,7 +18,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn bad_input_is_one_line_and_exit_status_2() {
-    let cases: [(&[&str], &str); 20] = [
+    let cases: [(&[&str], &str); 22] = [
         (&["swep"], "similar subcommand exists: 'sweep'"),
         (
             &["sweep", "scheduler::every_task_runs_despite_fault"],
@@ -42,6 +42,8 @@ fn bad_input_is_one_line_and_exit_status_2() {
         (&["replay", "a_dead_server_is_done_without", "1", "--html", "x", "--trace", "x"], "give each one of its own"),
         (&["sweep", "--shard", "5/3"], "k from 1 to n"),
         (&["sweep", "--jobs", "0"], "from 1 to 1024"),
+        (&["sweep", "--patience", "soon"], "'--patience <SECS>': write a number of seconds"),
+        (&["replay", "a_dead_server_is_done_without", "1", "--patience", "1e99"], "or 0 for no limit"),
         (&["model", "one_server_two_tasks", "--schedule", "0,1,2"], "is not a schedule"),
         (&["model", "one_server_two_tasks", "--schedule", "w1-da4e0fb5--"], "belongs to another model"),
         (&["model", "--schedule", "w1-da4e0fb5--"], "name just that model"),
@@ -126,6 +128,36 @@ fn a_plan_that_is_given_takes_the_place_of_what_the_seed_draws() {
     assert!(faults.len() == 1 && faults[0].contains("fault: kill server2 until 0.900 s"), "{faults:?}");
     let output = windtunnel(&["sweep", TROUBLED, "--seeds", "20", "--verify", "--faults", &file]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_given_up_and_reported() {
+    // Long by its faults, which are the same again and again.
+    let fault = |n| format!(r#"{{"at": "{n}ms", "until": "{}ms", "kind": "clog"}}"#, n + 1);
+    let faults: Vec<String> = (0..20_000).map(fault).collect();
+    let file = plan_file("long", &format!("{{\"version\": 1, \"faults\": [{}]}}", faults.join(",")));
+    let [sweep, replay]: [&[&str]; 2] = [&["sweep", TROUBLED, "--seeds", "1"], &["replay", TROUBLED, "0"]];
+    for arguments in [sweep, replay] {
+        let output = windtunnel(&[arguments, &["--faults", &file, "--patience", "0.01"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let said = stdout(&output);
+        assert!(said.contains("no end within 10ms of real time"), "{said}");
+        assert!(said.contains("not tried: it would not end either"), "{said}");
+    }
+}
+
+#[test]
+fn a_bad_patience_of_the_environment_is_one_line_and_exit_status_2() {
+    for arguments in [&["check"][..], &["sweep", TROUBLED], &["replay", TROUBLED, "1"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_windtunnel"));
+        let output = command.args(arguments).env("WINDTUNNEL_PATIENCE", "-5").output().expect("the binary starts");
+        assert_eq!(output.status.code(), Some(2));
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("windtunnel: WINDTUNNEL_PATIENCE is `-5`: write") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -30,6 +30,32 @@
 //! [`scenarios`]. A run is a pure function of (scenario, seed): the same alone, as one of a sweep, in another process. It
 //! fails by a panic, by a deadlock (nothing can move and no timer is left), or by exceeding an hour of simulated time. A
 //! failing seed is run again at once, and the report says whether it replays.
+//!
+//! A run that takes more than a minute of real time is given up, and the report names the task that spins or blocks the
+//! thread. `WINDTUNNEL_PATIENCE`, in seconds, is another limit than the minute; 0 is none, for a debugger.
+//!
+//! # What a run depends on
+//!
+//! | what code draws from | in a run |
+//! | --- | --- |
+//! | windtunnel's `select!`, time, network and `rand` | follows the seed |
+//! | std `HashMap`, `HashSet`, `RandomState` | neutralised: follows the seed |
+//! | std `Instant` and `SystemTime` | neutralised: shows simulated time |
+//! | `rand::rng()` of rand 0.9, and all that asks getrandom 0.3 | neutralised: follows the seed |
+//! | fastrand 2, its functions and `Rng::new()` | neutralised: follows the seed |
+//! | a thread-local | neutralised: each run has a thread of its own |
+//! | `std::thread::spawn` | refused: the run fails |
+//! | tokio's `select!`, which counts threads of the process | reported: use [`windtunnel::select!`], or `biased` |
+//! | `thread_rng()` of rand 0.8, which asks the kernel | reported |
+//! | a static that runs change | reported |
+//! | real time that is not asked of a clock, as in a file's | reported |
+//! | the address of a value | reported |
+//! | the address of a static or a function | seen only from another process |
+//! | what the first run of a process makes for all | seen only from another process |
+//!
+//! *Reported*: a sweep that verifies (`--verify`, [`Sweep::verify`]) runs every seed twice and names the first event of the
+//! trace that differs, if anything in the trace does. *Seen only from another process*: all runs of a process agree, and only
+//! the hashes of two processes tell ([`SweepReport::trace`], `trace` in the output of `sweep --json`).
 
 mod artifact;
 pub mod faults;
@@ -42,6 +68,7 @@ pub mod shrink;
 mod sweep;
 pub mod timeline;
 mod trace;
+mod watch;
 mod workload;
 mod world;
 
@@ -53,11 +80,12 @@ use std::sync::atomic::AtomicBool;
 use faults::{FaultPlan, PlanError};
 use shrink::{Budget, Regressions};
 
-pub use outcome::{Cause, FaultRecord, Outcome};
+pub use outcome::{Cause, FaultRecord, Outcome, Terms};
 pub use report::{Divergence, Failure, set_replay_command};
 pub use sweep::{Sweep, SweepReport};
 pub use timeline::Timeline;
 pub use trace::TraceLine;
+pub use watch::{Form, Patience, PatienceError, Stuck};
 pub use windtunnel_macros::sim_test as test;
 pub use workload::Drawn;
 pub use world::{Node, Sim};
@@ -94,31 +122,37 @@ impl Scenario {
 
     /// Runs one seed, on a fresh thread.
     pub fn run(&self, seed: u64) -> Outcome {
-        self.start(seed, false, None)
+        self.start(seed, Terms::default())
     }
 
     /// [`run`](Self::run), keeping every line of the trace.
     pub fn run_traced(&self, seed: u64) -> Outcome {
-        self.start(seed, true, None)
+        self.start(seed, Terms { record: true, ..Terms::default() })
     }
 
     /// [`run`](Self::run) with `plan` in the place of the faults, and of the workloads, that the scenario draws.
     pub fn run_with(&self, seed: u64, plan: FaultPlan) -> Outcome {
-        self.start(seed, false, Some(Arc::new(plan)))
+        self.start(seed, Terms { plan: Some(Arc::new(plan)), ..Terms::default() })
     }
 
-    /// Runs one seed with the plan that it is given, if it is given one, and keeps every line of the trace if asked to.
-    pub fn start(&self, seed: u64, keep_lines: bool, given: Option<Arc<FaultPlan>>) -> Outcome {
-        outcome::run(seed, keep_lines, given, self.body).0
+    /// Runs one seed, on a fresh thread, on these terms.
+    pub fn start(&self, seed: u64, terms: Terms) -> Outcome {
+        outcome::run(seed, terms, self.body).0
+    }
+
+    /// The run again, recorded.
+    pub(crate) fn again(&self, outcome: &Outcome) -> Outcome {
+        self.start(outcome.seed, Terms { record: true, ..outcome.terms.clone() })
     }
 
     /// Whether `plan` is for this scenario, and fits its cluster under `seed`; one run tells.
     ///
     /// # Errors
     /// If it is for another scenario, or does not fit.
-    pub fn accepts(&self, seed: u64, plan: &Arc<FaultPlan>) -> Result<(), PlanError> {
+    pub fn accepts(&self, seed: u64, plan: &Arc<FaultPlan>, patience: Patience) -> Result<(), PlanError> {
         plan.is_for(&self.name(), None)?;
-        self.start(seed, false, Some(Arc::clone(plan))).refused.map_or(Ok(()), Err)
+        let terms = Terms { record: false, plan: Some(Arc::clone(plan)), patience };
+        self.start(seed, terms).refused.map_or(Ok(()), Err)
     }
 }
 
@@ -129,7 +163,7 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    outcome::run(seed, false, None, body)
+    outcome::run(seed, Terms::default(), body)
 }
 
 /// An entry of the registry behind [`scenarios`].
@@ -208,7 +242,7 @@ fn replay(scenario: &Scenario, seed: &str) {
         let plan = FaultPlan::read(file).and_then(|plan| plan.is_for(&scenario.name(), Some(seed)).map(|()| plan));
         Arc::new(plan.unwrap_or_else(|error| panic!("{error}")))
     });
-    let outcome = scenario.start(seed, true, plan);
+    let outcome = scenario.start(seed, Terms { record: true, plan, ..Terms::default() });
     outcome.lines.iter().for_each(|line| println!("{line}"));
     if let Some(failure) = Failure::examine(scenario, outcome) {
         panic!("\n{failure}");

@@ -10,13 +10,15 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use madsim::runtime::Runtime;
+use madsim::time::TimeHandle;
 use windtunnel::engine::{Run, Stop, Stopped, now, traced};
 use windtunnel::task::TaskState;
 
 use crate::faults::{FaultPlan, PlanError, Planned};
 use crate::net::Recording;
 use crate::oracle::{self, Conditions, Sometimes};
-use crate::trace::{Trace, TraceLine};
+use crate::trace::{MOST_FIRST_LINES, Said, Trace, TraceLine};
+use crate::watch::{self, Live, Patience, Stuck, Watch};
 use crate::workload::Drawn;
 use crate::world::{Facts, Sim};
 
@@ -55,15 +57,25 @@ pub enum Cause {
     Deadlock,
     /// An hour of simulated time has passed.
     TimeLimit,
+    /// It took more real time than there was patience.
+    Stuck(Stuck),
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Cause::Panic { message, .. } => message,
-            Cause::Deadlock => "deadlock: no task can move and no timer is left",
-            Cause::TimeLimit => "no end within an hour of simulated time",
-        })
+        match self {
+            Cause::Panic { message, .. } => f.write_str(message),
+            Cause::Deadlock => f.write_str("deadlock: no task can move and no timer is left"),
+            Cause::TimeLimit => f.write_str("no end within an hour of simulated time"),
+            Cause::Stuck(stuck) => stuck.fmt(f),
+        }
+    }
+}
+
+impl Cause {
+    /// The first line of the message.
+    pub(crate) fn first_line(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
     }
 }
 
@@ -100,78 +112,136 @@ pub struct Outcome {
     pub network: Recording,
     /// The low half of the hash after each line.
     pub(crate) prefixes: Vec<u32>,
-    /// The plan that the run was given.
-    pub(crate) given: Option<Arc<FaultPlan>>,
+    /// How it was run.
+    pub(crate) terms: Terms,
+}
+
+impl Outcome {
+    /// The line of this number, from 0, or the one that says that it was left out; if it was kept.
+    pub(crate) fn line(&self, number: usize) -> Option<&TraceLine> {
+        let whole = self.lines.len() <= 2 * MOST_FIRST_LINES;
+        self.lines.get(if whole { number } else { number.min(MOST_FIRST_LINES) })
+    }
+
+    /// Whether the run was given up: another would be as well.
+    pub(crate) fn is_stuck(&self) -> bool {
+        matches!(self.cause, Some(Cause::Stuck(_)))
+    }
+}
+
+/// How a seed is run.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Whether every line of the trace is kept, and what goes over the network.
+    pub record: bool,
+    /// The plan that the run is given, in the place of the faults, and of the workloads, that the scenario draws.
+    pub plan: Option<Arc<FaultPlan>>,
+    /// What the run may take of real time.
+    pub patience: Patience,
 }
 
 /// Runs `body` under `seed` on a fresh thread: what came of the run and, if it ended by itself, the body's result.
-pub(crate) fn run<T, F>(
-    seed: u64,
-    keep_lines: bool,
-    given: Option<Arc<FaultPlan>>,
-    body: impl FnOnce(Sim) -> F + Send + 'static,
-) -> (Outcome, Option<T>)
-where
-    T: Send + 'static,
-    F: Future<Output = T> + Send + 'static,
-{
-    let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK_BYTES);
-    let run = move || run_here(seed, keep_lines, given, body);
-    thread.spawn(run).expect("a thread can be started").join().expect("a run catches its panics")
-}
-
-fn run_here<T, F>(
-    seed: u64,
-    keep_lines: bool,
-    given: Option<Arc<FaultPlan>>,
-    body: impl FnOnce(Sim) -> F,
-) -> (Outcome, Option<T>)
+pub(crate) fn run<T, F>(seed: u64, terms: Terms, body: impl FnOnce(Sim) -> F + Send + 'static) -> (Outcome, Option<T>)
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
     let started = Instant::now();
+    let watch = Arc::new(Watch::default());
+    let (own, watched) = (terms.clone(), Arc::clone(&watch));
+    let run = move || {
+        watch::tell_end(Arc::clone(&watched));
+        let (remains, result) = run_here(seed, &own, &watched, body);
+        (remains.outcome(seed, own, watched.stuck()), result)
+    };
+    let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK_BYTES);
+    let thread = thread.spawn(run).expect("a thread can be started");
+    let (mut outcome, result) = if watch.wait(terms.patience) {
+        thread.join().expect("a run catches its panics")
+    } else {
+        (Remains::left_behind(&watch).outcome(seed, terms, watch.stuck()), None)
+    };
+    outcome.real = started.elapsed();
+    (outcome, result)
+}
+
+/// What is left of a run, from which its outcome is made.
+#[derive(Default)]
+struct Remains {
+    stopped: Option<Stopped>,
+    /// When it ended by itself.
+    ended: Option<Duration>,
+    facts: Facts,
+    network: Recording,
+    sometimes: Conditions,
+    said: Said,
+}
+
+impl Remains {
+    /// Those of a run whose thread does not end: as much as it shares.
+    fn left_behind(watch: &Watch) -> Self {
+        let mut stopped = Stopped { stop: Stop::GivenUp, tasks: Vec::new(), task: None, at: Duration::ZERO };
+        let Some(Live { run, sim, trace, clock }) = &*watch.live() else {
+            return Self { stopped: Some(stopped), ..Self::default() };
+        };
+        stopped.tasks = run.tasks();
+        stopped.at = clock.elapsed();
+        let (network, said) = (run.network().take_recording(), trace.finish());
+        Self { stopped: Some(stopped), facts: sim.facts(), network, said, ..Self::default() }
+    }
+
+    fn outcome(self, seed: u64, terms: Terms, stuck: Option<&Stuck>) -> Outcome {
+        let (faults, planned, workloads) = self.facts;
+        let (cause, simulated, tasks, failed_task) = match self.stopped {
+            Some(Stopped { stop, at, tasks, task }) => {
+                let suspect = || stuck.and_then(|stuck| stuck.task.as_ref()).map(|task| task.id);
+                (Some(cause(stop, stuck)), at, tasks, task.or_else(suspect))
+            }
+            None => (None, self.ended.unwrap_or(TIME_LIMIT), Vec::new(), None),
+        };
+        let (plan, refused) = carried_out(planned, &workloads, cause.is_some());
+        let refusal = || refused.as_ref().map(|error| Cause::Panic { message: error.to_string(), at: String::new() });
+        Outcome {
+            seed,
+            cause: cause.or_else(refusal),
+            simulated,
+            real: Duration::ZERO,
+            faults,
+            plan,
+            refused,
+            workloads,
+            tasks,
+            failed_task,
+            trace: self.said.hash,
+            lines: self.said.lines,
+            sometimes: self.sometimes,
+            network: self.network,
+            prefixes: self.said.prefixes,
+            terms,
+        }
+    }
+}
+
+fn run_here<T, F>(seed: u64, terms: &Terms, watch: &Watch, body: impl FnOnce(Sim) -> F) -> (Remains, Option<T>)
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    // It keeps a generator for each thread, which follows the number of the thread otherwise.
+    fastrand::seed(seed);
     let run = Run::simulation(seed);
     let _entered = run.enter();
-    let trace = Trace::new(keep_lines);
+    let trace = Trace::new(terms.record);
     oracle::replace(Some(Conditions::new()));
-    let mut end = None;
-    if keep_lines {
+    if terms.record {
         run.network().record();
     }
-    let simulate = || simulate(seed, given.clone(), body, &run, &trace, &mut end);
+    let mut end = None;
+    let simulate = || simulate(seed, terms.plan.clone(), body, &run, &trace, watch, &mut end);
     let (facts, network) = traced(Box::new(trace.clone()), simulate);
-    let (faults, planned, workloads) = facts;
     let sometimes = oracle::replace(None);
-    let (hash, prefixes, lines) = trace.finish();
-    let (cause, simulated, tasks, failed_task) = match run.stopped() {
-        Some(Stopped { stop, at, tasks, task }) => (Some(cause(stop)), at, tasks, task),
-        None => (None, end.as_ref().map_or(TIME_LIMIT, |(at, _)| *at), Vec::new(), None),
-    };
-    let (plan, refused) = carried_out(planned, &workloads, cause.is_some());
-    let cause =
-        cause.or_else(|| refused.as_ref().map(|error| Cause::Panic { message: error.to_string(), at: String::new() }));
-    let real = started.elapsed();
-    let trace = hash;
-    let outcome = Outcome {
-        seed,
-        cause,
-        simulated,
-        real,
-        faults,
-        plan,
-        refused,
-        workloads,
-        tasks,
-        failed_task,
-        trace,
-        lines,
-        sometimes,
-        network,
-        prefixes,
-        given,
-    };
-    (outcome, end.map(|(_, result)| result))
+    let (ended, result) = end.unzip();
+    (Remains { stopped: run.stopped(), ended, facts, network, sometimes, said: trace.finish() }, result)
 }
 
 /// The run proper. What stopped it is in `run`; when and how it ended by itself is put into `end`.
@@ -181,6 +251,7 @@ fn simulate<T, F>(
     body: impl FnOnce(Sim) -> F,
     run: &Run,
     trace: &Trace,
+    watch: &Watch,
     end: &mut Option<(Duration, T)>,
 ) -> (Facts, Recording)
 where
@@ -192,6 +263,8 @@ where
     let sim = Sim::new(run.clone(), seed, runtime.handle(), given);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
+            let clock = TimeHandle::current();
+            watch.begin(Live { run: run.clone(), sim: sim.clone(), trace: trace.clone(), clock });
             let done = sim.spawn_on(sim.main(), "main", body(sim.clone()));
             *end = unless(run.carry(), done).await.and_then(Result::ok).map(|result| (now(), result));
         });
@@ -202,6 +275,7 @@ where
     let drained = catch_unwind(AssertUnwindSafe(|| runtime.block_on(sim.drain())));
     // A panic is noted in `run`; one in a destructor, after the end, has been noted there as well.
     drop((ended, drained));
+    watch.end();
     (sim.facts(), network)
 }
 
@@ -225,8 +299,9 @@ async fn unless<T>(failure: impl Future<Output = ()>, result: impl Future<Output
     .await
 }
 
-fn cause(stop: Stop) -> Cause {
+pub(crate) fn cause(stop: Stop, stuck: Option<&Stuck>) -> Cause {
     match stop {
+        Stop::GivenUp => Cause::Stuck(stuck.expect("who gives a run up says why first").clone()),
         Stop::Panic { message, .. } if message.contains("all tasks will block forever") => Cause::Deadlock,
         Stop::Panic { message, .. } if message.starts_with("time limit exceeded") => Cause::TimeLimit,
         Stop::Panic { message, at } => Cause::Panic { message, at },

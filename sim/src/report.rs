@@ -55,32 +55,34 @@ impl fmt::Display for Divergence {
 }
 
 impl Failure {
-    /// Runs a failed seed again and compares; `None` if it did not fail.
+    /// Runs a failed seed again and compares; `None` if it did not fail. One that was given up would be again: it is not run.
     pub fn examine(scenario: &Scenario, outcome: Outcome) -> Option<Self> {
-        let again = Self::again(scenario, &outcome)?;
-        Some(Self::compared(scenario, outcome, &again))
+        outcome.cause.as_ref()?;
+        let again = (!outcome.is_stuck()).then(|| scenario.again(&outcome));
+        Some(Self::compared(scenario, outcome, again.as_ref()))
     }
 
     /// [`examine`](Self::examine), of the smallest run that fails in the same way, where the seed replays. The search ends when
     /// it has cost `budget`, or when `stop` is set.
     pub fn smallest(scenario: &Scenario, outcome: Outcome, stop: &AtomicBool, budget: &Budget) -> Option<Self> {
-        let again = Self::again(scenario, &outcome)?;
+        if outcome.cause.is_none() || outcome.is_stuck() {
+            return Self::examine(scenario, outcome);
+        }
+        let again = scenario.again(&outcome);
         let replays = again.trace == outcome.trace;
         match replays.then(|| shrink::smallest(scenario, &outcome, stop, budget)).flatten() {
             Some((outcome, smallest)) => Some(Self { smallest: Some(smallest), ..Self::examine(scenario, outcome)? }),
-            None => Some(Self::compared(scenario, outcome, &again)),
+            None => Some(Self::compared(scenario, outcome, Some(&again))),
         }
     }
 
-    /// The run again with its lines kept, if it failed.
-    fn again(scenario: &Scenario, outcome: &Outcome) -> Option<Outcome> {
-        outcome.cause.as_ref()?;
-        Some(scenario.start(outcome.seed, true, outcome.given.clone()))
-    }
-
-    fn compared(scenario: &Scenario, outcome: Outcome, again: &Outcome) -> Self {
-        let (name, divergence) = (scenario.name(), Divergence::between(&outcome, again));
-        let timeline = artifact::save(&name, outcome.seed, "html", &Timeline::new(&name, again).to_html());
+    /// `again` is a second run, recorded, if there was one.
+    fn compared(scenario: &Scenario, outcome: Outcome, again: Option<&Outcome>) -> Self {
+        let (name, divergence) = (scenario.name(), again.and_then(|again| Divergence::between(&outcome, again)));
+        let recorded = again.or(outcome.terms.record.then_some(&outcome));
+        let timeline = recorded.map_or(Err("drawn by the replay".into()), |recorded| {
+            artifact::save(&name, outcome.seed, "html", &Timeline::new(&name, recorded).to_html())
+        });
         Self {
             name,
             package: scenario.package,
@@ -113,8 +115,7 @@ impl Failure {
 
     /// The failure in one line.
     pub fn symptom(&self) -> String {
-        let cause = self.outcome.cause.as_ref().expect("a failure has a cause").to_string();
-        cause.lines().next().unwrap_or_default().to_owned()
+        self.outcome.cause.as_ref().expect("a failure has a cause").first_line()
     }
 }
 
@@ -125,7 +126,7 @@ impl Divergence {
             return None;
         }
         let common = first.prefixes.iter().zip(&second.prefixes).take_while(|(a, b)| a == b).count();
-        let line = second.lines.get(common).map_or("the end".into(), ToString::to_string);
+        let line = second.line(common).map_or("the end".into(), ToString::to_string);
         Some(Self { event: common + 1, line, traces: (first.trace, second.trace) })
     }
 }
@@ -169,8 +170,13 @@ impl fmt::Display for Failure {
         if let Some(Smallest { file: Err(error), .. }) = &self.smallest {
             section(f, "smallest", error)?;
         }
+        if let Some(Cause::Stuck(stuck)) = cause {
+            section(f, "spins", &stuck.suspect().unwrap_or_default())?;
+            section(f, "patience", "more by WINDTUNNEL_PATIENCE=SECS or --patience SECS; 0 is no limit")?;
+        }
         section(f, "blocked", &Dump::new(tasks.clone()).to_string())?;
         match &self.divergence {
+            None if self.outcome.is_stuck() => section(f, "replays", "not tried: it would not end either")?,
             None => section(f, "replays", &format!("yes (trace {:08x})", trace >> 32))?,
             Some(divergence) => section(f, "replays", &divergence.to_string())?,
         }

@@ -11,7 +11,7 @@ use crate::oracle::{self, Sometimes};
 use crate::report::{Divergence, Failure};
 use crate::shrink::Budget;
 use crate::trace::Hash;
-use crate::{Outcome, Scenario};
+use crate::{Outcome, Patience, Scenario, Terms};
 
 /// Which seeds to run, and how.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Sweep {
     pub verify: bool,
     /// The plan that each run is given, in the place of what it would draw.
     pub plan: Option<Arc<FaultPlan>>,
+    /// What each run may take of real time.
+    pub patience: Patience,
     /// What the search for the smallest failure may cost.
     pub budget: Budget,
 }
@@ -68,9 +70,13 @@ impl SweepReport {
 
 impl Sweep {
     /// Every seed of `seeds` once, on every core.
+    ///
+    /// # Panics
+    /// If `WINDTUNNEL_PATIENCE` is not a number of seconds.
     pub fn new(seeds: Range<u64>) -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { seeds, jobs, shard: (1, 1), verify: false, plan: None, budget: Budget::default() }
+        let (patience, budget) = (Patience::default(), Budget::default());
+        Self { seeds, jobs, shard: (1, 1), verify: false, plan: None, patience, budget }
     }
 
     /// The number of seeds.
@@ -166,7 +172,8 @@ impl Sweep {
         let work = || {
             while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
                 let Some(position) = positions.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                let outcome = scenario.start(self.seed(*position), false, self.plan.clone());
+                let terms = Terms { record: false, plan: self.plan.clone(), patience: self.patience };
+                let outcome = scenario.start(self.seed(*position), terms);
                 failed.fetch_or(outcome.cause.is_some(), Ordering::Relaxed);
                 runs.lock().unwrap_or_else(PoisonError::into_inner).push((*position, outcome));
                 tick();
@@ -191,8 +198,7 @@ fn diverged(scenario: &Scenario, first: &[(u64, Outcome)], second: &[(u64, Outco
     for (_, first) in first {
         let Some((_, second)) = second.iter().find(|(_, second)| second.seed == first.seed) else { continue };
         if first.trace != second.trace {
-            let second =
-                Outcome { lines: scenario.start(first.seed, true, first.given.clone()).lines, ..second.clone() };
+            let second = Outcome { lines: scenario.again(first).lines, ..second.clone() };
             return Divergence::between(first, &second).map(|divergence| (first.seed, divergence));
         }
     }

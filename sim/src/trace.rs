@@ -1,7 +1,8 @@
 //! The trace of a run: every line hashed, and kept if asked for.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use windtunnel::engine::{Sink, now, with_current_task};
@@ -38,16 +39,57 @@ struct Inner {
     buffer: String,
     /// The low half of the hash after each line: two runs differ first where these do.
     prefixes: Vec<u32>,
-    lines: Option<Vec<TraceLine>>,
+    lines: Option<Lines>,
     closed: bool,
+}
+
+/// What a run said.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) hash: u64,
+    pub(crate) prefixes: Vec<u32>,
+    pub(crate) lines: Vec<TraceLine>,
+}
+
+/// Lines: as many from the beginning as from the end, for a run that spins has no end of them.
+#[derive(Debug, Default)]
+struct Lines {
+    first: Vec<TraceLine>,
+    last: VecDeque<TraceLine>,
+    left_out: u64,
+}
+
+impl Lines {
+    fn push(&mut self, line: TraceLine) {
+        if self.first.len() < MOST_FIRST_LINES {
+            return self.first.push(line);
+        }
+        if self.last.len() == MOST_FIRST_LINES {
+            self.last.pop_front();
+            self.left_out += 1;
+        }
+        self.last.push_back(line);
+    }
+
+    fn finish(mut self) -> Vec<TraceLine> {
+        if let (Some(next), 1..) = (self.last.front(), self.left_out) {
+            let text = format!("{} lines are left out here", self.left_out);
+            self.first.push(TraceLine { at: next.at, node: None, task: "simulator".into(), text });
+        }
+        self.first.extend(self.last);
+        self.first
+    }
 }
 
 /// Lines whose prefix hashes are kept: 64 MiB of them.
 const MOST_PREFIXES: usize = 16 << 20;
 
+/// Lines that are kept from the beginning: with those from the end, some 200 MiB.
+pub(crate) const MOST_FIRST_LINES: usize = 512 << 10;
+
 impl Trace {
     pub(crate) fn new(keep_lines: bool) -> Self {
-        Self(Arc::new(Mutex::new(Inner { lines: keep_lines.then(Vec::new), ..Inner::default() })))
+        Self(Arc::new(Mutex::new(Inner { lines: keep_lines.then(Lines::default), ..Inner::default() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -59,10 +101,15 @@ impl Trace {
         self.lock().closed = true;
     }
 
-    pub(crate) fn finish(&self) -> (u64, Vec<u32>, Vec<TraceLine>) {
-        let mut inner = self.lock();
-        let lines = inner.lines.take().unwrap_or_default();
-        (inner.hash.0, std::mem::take(&mut inner.prefixes), lines)
+    /// What was said; nothing, if a value whose own formatting does not return is just being written.
+    pub(crate) fn finish(&self) -> Said {
+        let mut inner = match self.0.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => return Said::default(),
+        };
+        let lines = inner.lines.take().unwrap_or_default().finish();
+        Said { hash: inner.hash.0, prefixes: std::mem::take(&mut inner.prefixes), lines }
     }
 }
 
@@ -108,5 +155,24 @@ pub(crate) struct Hash(pub(crate) u64);
 impl Hash {
     pub(crate) fn add(&mut self, part: &[u8]) {
         self.0 = xxh3_64_with_seed(part, self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_lines_the_first_and_the_last_are_kept() {
+        let mut lines = Lines::default();
+        let count = 2 * MOST_FIRST_LINES + 7;
+        for number in 0..count {
+            let at = Duration::from_nanos(number as u64);
+            lines.push(TraceLine { at, node: None, task: String::new(), text: String::new() });
+        }
+        let lines = lines.finish();
+        assert_eq!(lines.len(), 2 * MOST_FIRST_LINES + 1);
+        assert_eq!(lines[MOST_FIRST_LINES].text, "7 lines are left out here");
+        assert!(lines.is_sorted_by_key(|line| line.at) && lines[lines.len() - 1].at.as_nanos() == count as u128 - 1);
     }
 }

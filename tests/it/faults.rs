@@ -28,7 +28,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 23] = [
+const PRIMITIVES: [&str; 25] = [
     "channel",
     "go channel",
     "select",
@@ -51,6 +51,8 @@ const PRIMITIVES: [&str; 23] = [
     "simulated network",
     "fault plan",
     "shrinking",
+    "determinism",
+    "watchdog",
     "quorum store",
 ];
 

@@ -13,6 +13,8 @@ mod node;
 #[cfg(feature = "sim")]
 mod sim;
 mod trace;
+#[cfg(feature = "sim")]
+mod watch;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,10 @@ pub use node::POLL_COST;
 #[cfg(feature = "sim")]
 pub use sim::FAULT_STREAM;
 pub use trace::{Sink, traced};
+#[cfg(feature = "sim")]
+pub use watch::Look;
+#[cfg(feature = "sim")]
+pub(crate) use watch::{begin_poll, end_poll};
 
 /// What the driver of a run keeps with it.
 pub(crate) struct Engine {
@@ -75,6 +81,8 @@ pub enum Stop {
     Tasks,
     /// Two accesses to a cell that nothing orders: which.
     DataRace(String),
+    /// Another thread has given the simulation up.
+    GivenUp,
 }
 
 /// What stopped a run, and what things looked like then.

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::net::{Control, Shared};
 use super::node::Ailments;
+use super::watch::Watch;
 use super::{Engine, Run, Stop, generator};
 use crate::backend::Kind;
 use crate::task::{self, Entry, JoinHandle};
@@ -25,8 +26,9 @@ pub(crate) struct Sim {
     choices: Mutex<ChaCha8Rng>,
     pub(super) network: Shared,
     ailments: Mutex<Ailments>,
-    /// Woken when a task has panicked.
+    /// Woken when something has stopped the run.
     driver: Mutex<Option<Waker>>,
+    pub(super) watch: Watch,
 }
 
 impl Sim {
@@ -36,6 +38,7 @@ impl Sim {
             network: Shared::new(seed),
             ailments: Mutex::default(),
             driver: Mutex::new(None),
+            watch: Watch::default(),
         }
     }
 
@@ -47,7 +50,7 @@ impl Sim {
         self.ailments.lock()
     }
 
-    /// A task has panicked: the driver ends the run.
+    /// Something has stopped the run: the driver ends it.
     pub(crate) fn wake_driver(&self) {
         if let Some(waker) = self.driver.lock().take() {
             waker.wake();
@@ -76,7 +79,7 @@ impl Run {
         task::pair(entry, at, future)
     }
 
-    /// Carries what goes over the network, and completes when a task of a simulation has panicked; the panic is in
+    /// Carries what goes over the network, and completes when something has stopped a simulation: see
     /// [`stopped`](Self::stopped).
     pub fn carry(&self) -> impl Future<Output = ()> + '_ {
         std::future::poll_fn(|cx| {

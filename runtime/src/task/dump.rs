@@ -40,23 +40,30 @@ pub(crate) const MAIN: &str = "main";
 
 /// Every live task of the current run, oldest first.
 pub(crate) fn tasks(registry: &super::Registry) -> Vec<TaskState> {
-    let state = |entry: &super::Entry| {
-        let wait = entry.wait();
-        let at = match &wait {
-            Wait::Blocked { at, .. } => Some(*at),
-            Wait::Running | Wait::Foreign => None,
-        };
-        let main = entry.name.as_deref() == Some(MAIN);
-        TaskState {
-            id: entry.id,
-            name: entry.name.as_deref().map(str::to_owned),
-            node: entry.node.as_deref().map(str::to_owned),
-            spawned_at: (!main).then_some(entry.spawned_at),
-            wait: wait.to_string(),
-            at,
-        }
-    };
     registry.live().iter().map(|entry| state(entry)).collect()
+}
+
+/// The live task of this number.
+#[cfg(feature = "sim")]
+pub(crate) fn find(registry: &super::Registry, id: u64) -> Option<TaskState> {
+    registry.find(id).map(|entry| state(&entry))
+}
+
+fn state(entry: &super::Entry) -> TaskState {
+    let wait = entry.wait();
+    let at = match &wait {
+        Wait::Blocked { at, .. } => Some(*at),
+        Wait::Running | Wait::Foreign => None,
+    };
+    let main = entry.name.as_deref() == Some(MAIN);
+    TaskState {
+        id: entry.id,
+        name: entry.name.as_deref().map(str::to_owned),
+        node: entry.node.as_deref().map(str::to_owned),
+        spawned_at: (!main).then_some(entry.spawned_at),
+        wait: wait.to_string(),
+        at,
+    }
 }
 
 /// Tasks that were spawned at the same place and wait at the same place.

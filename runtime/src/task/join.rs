@@ -16,6 +16,8 @@ use super::entry::swap_current;
 use super::join_set::{self, Members};
 use super::{AbortHandle, Entry, Op, blocked, with_current};
 use crate::backend::Kind;
+#[cfg(feature = "sim")]
+use crate::engine;
 use crate::lock::Lock;
 use crate::run;
 use crate::sync::acquire::Gate;
@@ -166,6 +168,10 @@ impl<F: Future> Future for Task<F> {
             this.future.set(None);
             Poll::Ready(result)
         }));
+        #[cfg(feature = "sim")]
+        if run::kind() == Kind::Madsim {
+            engine::end_poll();
+        }
         let result = match polled {
             Ok(Poll::Pending) => {
                 drop(current);
@@ -196,8 +202,7 @@ impl<F: Future> Future for Task<F> {
 /// Whether the task may be polled: on a slow node of a simulation it takes turns with the others.
 #[cfg(feature = "sim")]
 fn has_turn(entry: &Entry, turn: &mut Option<Duration>, cx: &Context<'_>) -> bool {
-    run::kind() != Kind::Madsim
-        || run::with(|run| run.engine().sim.ailments().may_poll(entry.node.as_deref(), turn, cx.waker()))
+    run::kind() != Kind::Madsim || engine::begin_poll(entry, turn, cx.waker())
 }
 
 /// On tokio a panic ends its task and is the joiner's to handle. In a simulation or a model it ends the run: a model's engine

@@ -21,6 +21,8 @@ pub use join_set::JoinSet;
 
 #[cfg(feature = "model")]
 pub(crate) use dump::MAIN;
+#[cfg(feature = "sim")]
+pub(crate) use dump::find;
 pub(crate) use dump::place;
 #[cfg(any(feature = "sim", feature = "model"))]
 pub(crate) use dump::tasks;

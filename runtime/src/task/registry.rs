@@ -74,6 +74,12 @@ impl Registry {
         live
     }
 
+    /// The live task of this number.
+    #[cfg(feature = "sim")]
+    pub(super) fn find(&self, id: u64) -> Option<Arc<Entry>> {
+        self.shard(id).lock().places.iter().flatten().find(|entry| entry.id == id).cloned()
+    }
+
     fn shard(&self, id: u64) -> &Lock<Slab> {
         let shard = usize::try_from(id % SHARDS as u64).expect("below SHARDS");
         &self.shards[shard].0

@@ -18,7 +18,7 @@ pub use ddmin::ddmin;
 pub(crate) use regressions::Regressions;
 
 use crate::faults::{FaultPlan, Kept};
-use crate::{Cause, Outcome, Scenario, artifact};
+use crate::{Cause, Outcome, Scenario, Terms, artifact};
 
 /// Steps that one operation is simplified by at most.
 const MOST_STEPS: usize = 1_000;
@@ -65,6 +65,7 @@ impl Symptom {
     fn of(outcome: &Outcome) -> Option<Self> {
         let plain = |kind| Self { kind, at: String::new(), message: String::new() };
         Some(match outcome.cause.as_ref()? {
+            Cause::Stuck(_) => return None,
             Cause::Deadlock => plain(0),
             Cause::TimeLimit => plain(1),
             Cause::Panic { message, at } => {
@@ -139,7 +140,8 @@ impl Search<'_> {
             return None;
         }
         self.runs += 1;
-        Some(self.scenario.start(self.best.seed, false, Some(Arc::new(plan))))
+        let patience = self.best.terms.patience.at_most(self.budget.time);
+        Some(self.scenario.start(self.best.seed, Terms { record: false, plan: Some(Arc::new(plan)), patience }))
     }
 
     /// Runs `plan`, and keeps it if it fails in the same way.

@@ -242,7 +242,7 @@ impl Failed {
         let task = outcome.tasks.iter().find(|task| Some(task.id) == outcome.failed_task);
         let place = match cause {
             Cause::Panic { at, .. } => Some(at.clone()),
-            Cause::Deadlock | Cause::TimeLimit => None,
+            Cause::Deadlock | Cause::TimeLimit | Cause::Stuck(_) => None,
         };
         Self {
             text: cause.to_string(),

@@ -35,6 +35,11 @@ const DRIVE: &str = "sim/src/faults/drive.rs";
 const DRAW: &str = "sim/src/faults/draw.rs";
 const SHRINK: &str = "sim/src/shrink/mod.rs";
 const DDMIN: &str = "sim/src/shrink/ddmin.rs";
+const OUTCOME: &str = "sim/src/outcome.rs";
+const SWEEP: &str = "sim/src/sweep.rs";
+const REPORT: &str = "sim/src/report.rs";
+const WATCH: &str = "sim/src/watch.rs";
+const POLLS: &str = "runtime/src/engine/watch.rs";
 const QUORUM: &str = "patterns/src/quorum.rs";
 
 macro_rules! faults {
@@ -446,6 +451,37 @@ impl Atomic {
         "the rest of a part is never tried" in DDMIN:
             "starts().filter(|_| parts > 2)" => "starts().filter(|_| parts > items.len())",
             caught by "shrink::what_ddmin_leaves_fails_and_loses_nothing_without_passing";
+    }
+    "determinism" {
+        "a run makes a hash map before its seed is set" in OUTCOME:
+            "let run = Run::simulation(seed);" => "drop(std::collections::HashMap::<u64, u64>::new());\n    let run = Run::simulation(seed);",
+            caught by "leaks::std_hash_maps_and_random_states_are_neutralised_in_every_run_of_a_process";
+        "fastrand is not seeded" in OUTCOME:
+            "fastrand::seed(seed);" => "",
+            caught by "leaks::fastrand_s_functions_and_new_generators_are_neutralised";
+        "a verified sweep compares what was not kept" in SWEEP:
+            "if first.trace != second.trace {" => "if first.lines != second.lines {",
+            caught by "leaks::tokio_s_select_is_reported";
+        "the event after the one that differs is named" in REPORT:
+            "second.line(common)" => "second.line(common + 1)",
+            caught by "leaks::a_process_static_is_reported_with_the_event_at_which_runs_differ";
+    }
+    "watchdog" {
+        "a run that was given up goes on" in POLLS:
+            "if sim.watch.given_up.load(Ordering::Relaxed) {" => "if false {",
+            caught by "watchdog::a_task_that_is_polled_for_ever_is_named_and_its_run_ended";
+        "the task that was seen least is named" in WATCH:
+            "tasks.clone().max_by_key(" => "tasks.clone().min_by_key(",
+            caught by "watchdog::of_many_tasks_the_one_that_is_polled_most_of_the_time_is_named";
+        "what hangs outside a poll is laid on the last task" in WATCH:
+            "if last.polls % 2 == 1 => Form::Poll" => "if last.polls > 0 => Form::Poll",
+            caught by "watchdog::what_hangs_outside_a_poll_is_laid_on_no_task_and_the_failure_before_it_is_told";
+        "a run that was given up is tried again" in REPORT:
+            "if outcome.cause.is_none() || outcome.is_stuck() {" => "if outcome.cause.is_none() {",
+            caught by "watchdog::a_poll_that_never_returns_is_named_and_its_thread_left_behind";
+        "the search for the smallest failure has the patience of a run" in SHRINK:
+            ".patience.at_most(self.budget.time)" => ".patience",
+            caught by "watchdog::a_try_that_spins_ends_the_search_for_the_smallest_failure_with_its_budget";
     }
     "quorum store" {
         "a read does not write back" in QUORUM:

@@ -2,12 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::connection::{ConnectionId, Side};
 use super::event::{Change, Event, Recording};
 use super::host::{Host, HostId};
 use super::link::LinkConditions;
 use super::{Network, Shared, TcpOptions};
+
+/// The network is locked for microseconds.
+const LONGEST_LOCKED: Duration = Duration::from_secs(1);
 
 /// Sets up the network of a run, and troubles it.
 #[derive(Clone, Copy)]
@@ -112,9 +116,12 @@ impl Control<'_> {
         self.0.with(|network| network.wire.record());
     }
 
-    /// What happened since recording began; it ends. The run may be over.
+    /// What happened since recording began; it ends. The run may be over, or given up: nothing, if the network never is free.
     pub fn take_recording(self) -> Recording {
-        self.0.0.lock().wire.take_recording()
+        self.0
+            .0
+            .try_lock_for(LONGEST_LOCKED)
+            .map_or_else(Recording::default, |mut network| network.wire.take_recording())
     }
 
     /// Keeps an [`Event`] for each packet from now on for [`events`](Self::events).
