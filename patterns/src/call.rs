@@ -1,0 +1,70 @@
+//! Calls that may fail, panic or be silent, and what they say to a caller who must go on.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use thiserror::Error;
+use windtunnel::task::JoinError;
+
+/// Why a call gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CallError<E> {
+    /// It ended with an error of its own.
+    #[error("{0}")]
+    Failed(E),
+    /// It panicked, or its task was dropped. (In a simulation or a model a panic ends the run.)
+    #[error("{0}")]
+    Died(JoinError),
+}
+
+/// A replica that gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("replica {replica}: {error}")]
+pub struct Failure<E> {
+    /// Its place in the list, from zero.
+    pub replica: usize,
+    /// What happened.
+    pub error: CallError<E>,
+}
+
+/// Why no replica at all gave an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NoAnswer<E> {
+    /// There was nobody to ask.
+    #[error("there is no replica to ask: give one at least")]
+    NoReplicas,
+    /// Every replica failed; in the order in which they did.
+    #[error("each of the {} replicas failed; the first was {}", .0.len(), .0[0])]
+    AllFailed(Vec<Failure<E>>),
+    /// Some were still silent when the time was up.
+    #[error("no answer within {limit:?}; {} replicas had failed", .failures.len())]
+    TimedOut {
+        /// The longest wait.
+        limit: Duration,
+        /// Those that had failed by then.
+        failures: Vec<Failure<E>>,
+    },
+}
+
+/// What `call` gives, or how it ended.
+pub(crate) async fn answer<T, E>(call: impl Future<Output = Result<T, E>>) -> Result<T, CallError<E>> {
+    match caught(call).await {
+        Ok(result) => result.map_err(CallError::Failed),
+        Err(died) => Err(CallError::Died(died)),
+    }
+}
+
+/// What `future` gives, or its panic, as the joiner of a task would get it. The task that awaits it goes on.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, JoinError> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| JoinError::Panicked(message(&*panic)))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a value that is not a string").to_owned()
+}
