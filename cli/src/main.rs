@@ -23,6 +23,8 @@ use output::Output;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
+    // Whoever reads the output may stop, as `head` does: that is the end, and no error.
+    sigpipe::reset();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return usage(&args::one_line(&error)),

@@ -4,5 +4,9 @@
 //! exit, every wait an end, every error a name. The models, the simulations and the buggy variants of each are in the
 //! workspace's `tests` package.
 
+pub mod call;
+pub mod lookup;
+mod owned;
+pub mod par;
 pub mod quorum;
 pub mod scheduler;

@@ -2,55 +2,52 @@
 
 use std::sync::atomic::AtomicBool;
 
-use rand::Rng;
+use insta::assert_snapshot;
 use windtunnel::net::TcpListener;
-use windtunnel::rand::rng;
 use windtunnel::{spawn, time};
 use windtunnel_patterns::quorum::{Client, QuorumError, Reads, Replica, TooFewReplicas};
-use windtunnel_sim::history::KeyValue;
-use windtunnel_sim::net::LinkConditions;
-use windtunnel_sim::{Body, Scenario, Sim, Sweep, SweepReport};
-use windtunnel_suite::scenarios::quorum::{Log, client, read, replicas, write};
+use windtunnel_sim::{Body, Outcome, Scenario, Sim, Sweep, SweepReport};
+use windtunnel_suite::scenarios::quorum::whatever_fails;
 
 use crate::common::on_two_threads;
 
-/// One write over links that take up to a second, and meanwhile one reader who reads twice (census: `quorum-read-inversion`).
-async fn one_writer_one_reader(sim: Sim, reads: Reads) {
-    let (nodes, log) = (replicas(&sim, 3), Log::new());
-    let far = sim.node("far", |_| std::future::pending());
-    for node in &nodes {
-        let latency = time::millis(1)..time::secs(1);
-        sim.set_link(&far, node, LinkConditions { latency, ..LinkConditions::default() });
-    }
-    let [mut writer, reader] = [1, 2].map(|name| client(&nodes, reads, time::secs(30), name));
-    let writing = {
-        let log = log.clone();
-        sim.spawn_on(&far, "writer", async move { write(&mut writer, 1, "key", "new".into(), &log).await })
-    };
-    time::sleep(time::millis(rng().random_range(0..3_000))).await;
-    for _ in 0..2 {
-        read(&reader, 2, "key", &log).await;
-    }
-    writing.await.unwrap();
-    log.history().assert_linearizable(&KeyValue::default());
+const SEEDS: u64 = 200;
+
+fn scenario(function: &'static str, body: fn(Sim) -> Body) -> Scenario {
+    Scenario { module: "quorum", function, package: "", summary: "", seeds: SEEDS, body }
 }
 
-fn sweep(seeds: u64, function: &'static str, body: fn(Sim) -> Body) -> SweepReport {
-    let scenario = Scenario { module: "quorum", function, package: "", summary: "", seeds, body };
-    Sweep::new(0..seeds).run(&scenario, &AtomicBool::new(false), &|| {})
+fn sweep(scenario: &Scenario) -> SweepReport {
+    Sweep::new(0..SEEDS).run(scenario, &AtomicBool::new(false), &|| {})
 }
 
+/// A later read finds an older value (census: `quorum-read-inversion`), and that is all that is left of thirty steps under up
+/// to thirty faults.
 #[test]
-fn without_write_back_a_later_read_may_find_the_older_value() {
-    let report = sweep(200, "regular", |sim| Box::pin(one_writer_one_reader(sim, Reads::Regular)));
-    let failure = report.failure.expect("it is found within 200 seeds");
-    assert!(failure.symptom().contains("not linearizable"), "{failure}");
+fn without_write_back_one_write_and_two_reads_go_wrong_and_no_fault_too_many() {
+    let regular = scenario("regular", |sim| Box::pin(whatever_fails(sim, Reads::Regular)));
+    let mut failure = sweep(&regular).failure.expect("it is found within 200 seeds");
+    assert!(failure.symptom().contains("not linearizable"), "\n{failure}");
     assert_eq!(failure.divergence, None);
+    let small = failure.smallest.as_ref().expect("it was shrunk");
+    assert_eq!((small.operations, small.spent), ((3, 30), false), "\n{failure}");
+    let does = |what: &str| failure.outcome.workloads[0].operations.iter().filter(|it| it.contains(what)).count();
+    assert_eq!((does(" writes "), does(" reads ")), (1, 2), "\n{failure}");
+    let Outcome { seed, cause, plan, .. } = &failure.outcome;
+    assert_ne!(plan.faults.len(), 0, "links are fast enough without");
+    for number in 0..plan.faults.len() {
+        let mut fewer = plan.clone();
+        let gone = fewer.faults.remove(number);
+        let without = regular.run_with(*seed, fewer).cause;
+        assert_eq!((without, cause.is_some()), (None, true), "needless: {gone}\n{failure}");
+    }
+    failure.show_real_time = false;
+    assert_snapshot!(failure);
 }
 
 #[test]
-fn with_write_back_it_does_not() {
-    let report = sweep(400, "atomic", |sim| Box::pin(one_writer_one_reader(sim, Reads::Atomic)));
+fn with_write_back_none_of_these_seeds_fails() {
+    let report = sweep(&scenario("atomic", |sim| Box::pin(whatever_fails(sim, Reads::Atomic))));
     assert!(report.failure.is_none(), "\n{}", report.failure.unwrap());
 }
 

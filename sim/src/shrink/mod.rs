@@ -1,11 +1,14 @@
 //! The smallest failure: as few faults, as short, and as few and simple operations as still show it.
 //!
-//! First the faults of the plan are minimised by delta debugging. Those that are left begin as early as they can, for an
-//! operation comes earlier when others before it go away. Then the operations of each workload are minimised as the faults were,
-//! and each that is left is simplified by its `ValueTree`. At last the spells of the faults are halved while that goes. A step
-//! is kept if the run fails in the *same* way: by the same cause at the same source line with the same first line of its
-//! message, numbers apart. The scheduler makes no random yields beyond those that the seed decides, so there are none to take
-//! away.
+//! The faults of the plan are minimised by delta debugging. Those that are left begin as early as they can, for an operation may
+//! come earlier when others before it go away. Then the operations of each workload are minimised as the faults were, and each
+//! that is left is simplified by its `ValueTree`. All this is done again until it changes nothing, for what an operation makes
+//! necessary goes with it. At last the spells of the faults are halved from both ends while that goes, and what became needless
+//! by that goes too: in the end every fault and every operation is needed for the failure.
+//!
+//! A step is kept if the run fails in the *same* way: by the same cause at the same source line with the same first line of its
+//! message, numbers apart. The network helps by giving each packet the same luck whatever was sent before. The scheduler makes
+//! no random yields beyond those that the seed decides, so there are none to take away.
 
 mod ddmin;
 mod regressions;
@@ -17,7 +20,7 @@ use std::time::{Duration, Instant};
 pub use ddmin::ddmin;
 pub(crate) use regressions::Regressions;
 
-use crate::faults::{FaultPlan, Kept};
+use crate::faults::{Fault, FaultPlan, Kept};
 use crate::{Cause, Outcome, Scenario, Terms, artifact};
 
 /// Steps that one operation is simplified by at most.
@@ -103,16 +106,17 @@ pub(crate) fn smallest(
     }
     let (started, best) = (Instant::now(), outcome.clone());
     let mut search = Search { scenario, symptom, stop, budget, started, runs: 0, spent: false, best };
-    search.fewer_faults();
-    search.earlier_faults();
-    for workload in 0..search.best.workloads.len() {
-        search.fewer_operations(workload);
-        for operation in 0..search.best.plan.workload[workload].operations.len() {
-            search.simpler_operation(workload, operation);
-        }
-    }
-    search.fewer_faults();
-    search.shorter_faults();
+    search.until_settled(|search| {
+        search.fewer_faults();
+        search.earlier_faults();
+        search.fewer_operations();
+        search.simpler_operations();
+    });
+    search.until_settled(|search| {
+        search.shorter_faults();
+        search.fewer_faults();
+        search.fewer_operations();
+    });
     let Search { runs, spent, best, .. } = search;
     let drawn = outcome.workloads.iter().map(|workload| workload.count).sum();
     let file = write(&scenario.name(), &best);
@@ -157,6 +161,17 @@ impl Search<'_> {
         same
     }
 
+    /// Takes some steps again and again, until they change nothing.
+    fn until_settled(&mut self, steps: impl Fn(&mut Self)) {
+        loop {
+            let (faults, workload) = (self.best.plan.faults.clone(), self.best.plan.workload.clone());
+            steps(self);
+            if (&faults, &workload) == (&self.best.plan.faults, &self.best.plan.workload) {
+                return;
+            }
+        }
+    }
+
     fn fewer_faults(&mut self) {
         let plan = self.best.plan.clone();
         ddmin(plan.faults.clone(), |faults| self.fails(FaultPlan { faults: faults.to_vec(), ..plan.clone() }));
@@ -165,28 +180,38 @@ impl Search<'_> {
     fn earlier_faults(&mut self) {
         for number in 0..self.best.plan.faults.len() {
             let mut plan = self.best.plan.clone();
-            plan.faults[number].at = Duration::ZERO;
-            self.fails(plan);
+            if !plan.faults[number].at.is_zero() {
+                plan.faults[number].at = Duration::ZERO;
+                self.fails(plan);
+            }
         }
     }
 
     fn shorter_faults(&mut self) {
         for number in 0..self.best.plan.faults.len() {
-            loop {
-                let mut plan = self.best.plan.clone();
-                let fault = &mut plan.faults[number];
-                let Some(spell) = fault.until.and_then(|until| until.checked_sub(fault.at)) else { break };
-                // Whole milliseconds, as they are drawn.
-                let half = Duration::from_millis(u64::try_from(spell.as_millis() / 2).unwrap_or(u64::MAX));
-                fault.until = Some(fault.at + half);
-                if half.is_zero() || !self.fails(plan) {
-                    break;
-                }
-            }
+            while self.shorter(number, |fault, half| fault.until = Some(fault.at + half))
+                || self.shorter(number, |fault, half| fault.at += half)
+            {}
         }
     }
 
-    fn fewer_operations(&mut self, workload: usize) {
+    /// Takes half of a fault's spell away, in whole milliseconds, as they are drawn.
+    fn shorter(&mut self, number: usize, take: impl Fn(&mut Fault, Duration)) -> bool {
+        let mut plan = self.best.plan.clone();
+        let fault = &mut plan.faults[number];
+        let spell = fault.until.map_or(Duration::ZERO, |until| until.saturating_sub(fault.at));
+        let half = Duration::from_millis(u64::try_from(spell.as_millis() / 2).unwrap_or(u64::MAX));
+        take(fault, half);
+        !half.is_zero() && self.fails(plan)
+    }
+
+    fn fewer_operations(&mut self) {
+        for workload in 0..self.best.plan.workload.len() {
+            self.fewer_operations_of(workload);
+        }
+    }
+
+    fn fewer_operations_of(&mut self, workload: usize) {
         let plan = self.best.plan.clone();
         let Kept { operations, steps } = plan.workload[workload].clone();
         let operations: Vec<(usize, String)> = operations.into_iter().zip(steps).collect();
@@ -196,6 +221,14 @@ impl Search<'_> {
             plan.workload[workload] = Kept { operations, steps };
             self.fails(plan)
         });
+    }
+
+    fn simpler_operations(&mut self) {
+        for workload in 0..self.best.plan.workload.len() {
+            for operation in 0..self.best.plan.workload[workload].operations.len() {
+                self.simpler_operation(workload, operation);
+            }
+        }
     }
 
     /// proptest's way: to a simpler value as long as that fails, a step back when it does not.

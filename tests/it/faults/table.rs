@@ -28,6 +28,7 @@ const TIMED: &str = "runtime/src/channel/timed.rs";
 const LINK: &str = "runtime/src/engine/net/link.rs";
 const CONNECTION: &str = "runtime/src/engine/net/connection.rs";
 const LOSS: &str = "runtime/src/engine/net/loss.rs";
+const WEATHER: &str = "runtime/src/engine/net/weather.rs";
 const OUTBOUND: &str = "runtime/src/engine/net/outbound.rs";
 const APPLICATION: &str = "runtime/src/engine/net/application.rs";
 const NODE: &str = "runtime/src/engine/node.rs";
@@ -418,6 +419,9 @@ impl Atomic {
         "a timer that is put off is not set again" in LOSS:
             "wire.queue.change();" => "",
             caught by "net::failures::a_partition_that_outlasts_the_limit_fails_the_connection";
+        "what was sent before decides how long a packet takes" in WEATHER:
+            "if millisecond != self.millisecond {" => "if self.millisecond == u64::MAX {",
+            caught by "net::links::a_latency_depends_neither_on_earlier_packets_nor_on_earlier_faults";
     }
     "fault plan" {
         "a slow node is as fast as any" in NODE:
@@ -445,6 +449,16 @@ impl Atomic {
         "another failure is taken for this one" in SHRINK:
             "let same = Symptom::of(&outcome).as_ref() == Some(&self.symptom);" => "let same = outcome.cause.is_some();",
             caught by "shrink::another_failure_on_the_way_is_not_taken_for_this_one";
+        "a failure meets other weather with each operation taken away" in WEATHER:
+            "if millisecond != self.millisecond {" => "if self.millisecond == u64::MAX {",
+            caught by "quorum::without_write_back_one_write_and_two_reads_go_wrong_and_no_fault_too_many";
+        "the search does not begin again" in SHRINK:
+            "if (&faults, &workload) == (&self.best.plan.faults, &self.best.plan.workload) {"
+            => "if !faults.is_empty() || !workload.is_empty() {",
+            caught by "shrink::what_a_simpler_value_makes_needless_goes_as_well";
+        "a spell is shortened at its end only" in SHRINK:
+            "self.shorter(number, |fault, half| fault.at += half)" => "false",
+            caught by "shrink::a_spell_is_as_short_as_the_failure_lets_it_be";
         "the search ends with parts of two" in DDMIN:
             "} else if size == 1 {" => "} else if size <= 2 {",
             caught by "shrink::what_ddmin_leaves_fails_and_loses_nothing_without_passing";
@@ -486,7 +500,7 @@ impl Atomic {
     "quorum store" {
         "a read does not write back" in QUORUM:
             "if self.reads == Reads::Atomic && newest.value.is_some() {" => "if false && newest.value.is_some() {",
-            caught by "quorum::with_write_back_it_does_not";
+            caught by "scenarios::quorum::linearizable_whatever_fails";
         "a read needs one answer" in QUORUM:
             "self.silent + 1).await?" => "1).await?",
             caught by "scenarios::quorum::linearizable_while_a_minority_fails";

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use windtunnel::io::{AsyncReadExt, AsyncWriteExt};
 use windtunnel::spawn;
 use windtunnel::time::{self, Instant};
-use windtunnel_sim::net::{EventKind, Fate, LinkConditions, TcpOptions};
+use windtunnel_sim::net::{Event, EventKind, Fate, LinkConditions, TcpOptions};
 use windtunnel_sim::{Sim, simulate as run};
 
 use super::{connected, connected_to, idle, pass, sockets, truths};
@@ -298,4 +298,39 @@ fn the_network_draws_from_a_stream_of_its_own() {
         run(7, body).1.unwrap()
     };
     assert_eq!(drawn(0.0), drawn(0.3));
+}
+
+/// How long ten datagrams take, of which one is sent each 5 ms, after so many others, and losses of this share.
+fn latencies(seed: u64, others: usize, loss: f64) -> Vec<time::Duration> {
+    let body = async move |sim: Sim| {
+        let (server, from, _to) = sockets(&sim).await;
+        let addr = server.addr(super::PORT);
+        sim.set_every_link(&LinkConditions { loss, duplicate: loss, ..LinkConditions::default() });
+        for _ in 0..others {
+            from.send_to(&[0], addr).await.unwrap();
+        }
+        time::sleep(time::millis(100)).await;
+        sim.set_every_link(&LinkConditions::default());
+        sim.record_network();
+        for _ in 0..10 {
+            from.send_to(&[0], addr).await.unwrap();
+            time::sleep(time::millis(5)).await;
+        }
+        time::sleep(time::millis(20)).await;
+        let took = |event: Event| match event.fate {
+            Fate::Arrived(at) => at.saturating_sub(event.sent),
+            fate => panic!("{fate:?}"),
+        };
+        sim.network_events().into_iter().map(took).collect::<Vec<_>>()
+    };
+    run(seed, body).1.unwrap()
+}
+
+#[test]
+fn a_latency_depends_neither_on_earlier_packets_nor_on_earlier_faults() {
+    let plain = latencies(7, 0, 0.0);
+    assert_eq!(plain, latencies(7, 25, 0.0));
+    assert_eq!(plain, latencies(7, 25, 0.5));
+    assert_ne!(plain, latencies(8, 0, 0.0), "but on the seed");
+    assert!(plain.iter().collect::<BTreeSet<_>>().len() > 5, "and on the time: {plain:?}");
 }

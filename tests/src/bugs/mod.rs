@@ -3,6 +3,7 @@
 
 mod client;
 mod counter;
+mod lookup;
 mod scheduler;
 
 use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
@@ -49,12 +50,13 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 6] = [
+pub const BUGS: [&Bug; 7] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
     &scheduler::CLOSED_SERVERS_SPIN,
     &client::DONE_CAPACITY_1_LEAK,
+    &lookup::DONE_NOT_DEFERRED,
     &counter::RACY_COUNTER,
 ];
 

@@ -3,6 +3,8 @@
 pub mod cell;
 pub mod channel;
 pub mod context;
+pub mod lookup;
+pub mod par;
 pub mod scheduler;
 pub mod sync;
 pub mod task;

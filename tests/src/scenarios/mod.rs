@@ -1,4 +1,5 @@
 //! Simulated clusters under faults.
 
+pub mod lookup;
 pub mod quorum;
 pub mod scheduler;

@@ -42,6 +42,12 @@ pub enum EventKind {
     Datagram,
 }
 
+impl EventKind {
+    /// Every kind, in order.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Open, Self::Data, Self::End, Self::Acknowledgement, Self::Reset, Self::Datagram];
+}
+
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
+use super::event::EventKind;
+use super::weather::Weather;
 
 use super::host::HostId;
 
@@ -43,13 +43,13 @@ impl Default for LinkConditions {
 }
 
 /// A link as it is.
-#[derive(Default)]
 pub(super) struct Link {
     conditions: LinkConditions,
     /// How often it has been cut: a packet that left before the last time is lost.
     pub(super) cuts: u32,
     /// When its queue is empty.
     free_at: Duration,
+    weather: Weather,
 }
 
 /// The links that have carried something or have conditions of their own.
@@ -61,8 +61,8 @@ pub(super) fn is_whole(links: &Links, from: HostId, to: HostId, cuts: u32) -> bo
 }
 
 impl Link {
-    pub(super) fn new(conditions: LinkConditions) -> Self {
-        Self { conditions, ..Self::default() }
+    pub(super) fn new(conditions: LinkConditions, weather: Weather) -> Self {
+        Self { conditions, weather, cuts: 0, free_at: Duration::ZERO }
     }
 
     pub(super) fn conditions(&self) -> &LinkConditions {
@@ -76,17 +76,20 @@ impl Link {
         self.conditions = conditions;
     }
 
-    /// Sends a packet of `bytes`: when it arrives, or `None` if it is lost.
-    pub(super) fn carry(&mut self, rng: &mut ChaCha8Rng, now: Duration, bytes: usize) -> Option<Duration> {
+    /// Sends a packet of `bytes`: when it arrives, or `None` if it is lost. It draws as much whatever the conditions are.
+    pub(super) fn carry(&mut self, now: Duration, kind: EventKind, bytes: usize) -> Option<Duration> {
         let leaves = self.queue(now, bytes);
-        let latency = self.latency(rng);
-        let lost = self.conditions.clogged || happens(rng, self.conditions.loss);
-        (!lost).then_some(leaves + latency)
+        let Range { start, end } = self.conditions.latency;
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let mut draws = self.weather.draws(now, kind);
+        let more = Duration::from_nanos(draws.below(nanos(end.saturating_sub(start))));
+        let lost = draws.share() < self.conditions.loss || self.conditions.clogged;
+        (!lost).then_some(leaves + start + more + self.conditions.extra_latency)
     }
 
     /// Whether a datagram comes a second time.
-    pub(super) fn duplicates(&self, rng: &mut ChaCha8Rng) -> bool {
-        happens(rng, self.conditions.duplicate)
+    pub(super) fn duplicates(&mut self, now: Duration) -> bool {
+        self.weather.draws(now, EventKind::Datagram).share() < self.conditions.duplicate
     }
 
     /// When the last byte has left.
@@ -96,16 +99,4 @@ impl Link {
         self.free_at = self.free_at.max(now) + Duration::from_nanos(nanos);
         self.free_at
     }
-
-    fn latency(&self, rng: &mut ChaCha8Rng) -> Duration {
-        let Range { start, end } = self.conditions.latency;
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let base = if start < end { rng.random_range(nanos(start)..nanos(end)) } else { nanos(start) };
-        Duration::from_nanos(base) + self.conditions.extra_latency
-    }
-}
-
-/// Whether something of this probability happens. Without one nothing is drawn.
-fn happens(rng: &mut ChaCha8Rng, probability: f64) -> bool {
-    probability > 0.0 && rng.random::<f64>() < probability
 }

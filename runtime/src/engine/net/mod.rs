@@ -29,9 +29,10 @@
 //!
 //! # Determinism
 //!
-//! All randomness is the stream [`NETWORK_STREAM`] of the seed; all that happens later is in one queue, ordered by time and
-//! then by entry; and one madsim timer wakes the run's driver for the earliest of it that anybody may notice. Times have no floor: a latency may be
-//! shorter than a millisecond.
+//! All randomness is drawn from the stream [`NETWORK_STREAM`] of the seed, by each link for itself and for each millisecond anew:
+//! what happens to a packet does not depend on what was sent before. All that happens later is in one queue, ordered by time and
+//! then by entry; and one madsim timer wakes the run's driver for the earliest of it that anybody may notice. Times have no floor:
+//! a latency may be shorter than a millisecond.
 
 mod application;
 mod connection;
@@ -44,6 +45,7 @@ mod outbound;
 mod queue;
 mod tcp;
 mod udp;
+mod weather;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +54,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rand::RngCore;
 use smallvec::SmallVec;
 
 use self::connection::{Connection, ConnectionId, Phase, Segment, Side};
@@ -108,7 +111,7 @@ pub(crate) struct Shared(Mutex<Network>);
 
 impl Shared {
     pub(super) fn new(seed: u64) -> Self {
-        let wire = Wire::new(super::generator(seed, NETWORK_STREAM));
+        let wire = Wire::new(super::generator(seed, NETWORK_STREAM).next_u64());
         Self(Mutex::new(Network {
             wire,
             hosts: Vec::new(),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use rand_chacha::ChaCha8Rng;
 use smallvec::SmallVec;
 
 use super::TcpOptions;
@@ -12,6 +11,7 @@ use super::event::{Change, Event, EventKind, Fate, Recording};
 use super::host::HostId;
 use super::link::{LOOPBACK_LATENCY, Link, LinkConditions, Links};
 use super::queue::Queue;
+use super::weather::Weather;
 
 /// What is sent: its kind, its hosts, the bytes of the user's, and those with headers.
 pub(super) struct Packet {
@@ -39,7 +39,8 @@ pub(super) struct Wire {
     pub(super) woken: SmallVec<[Waker; 4]>,
     /// The names of the hosts.
     pub(super) names: Vec<Arc<str>>,
-    rng: ChaCha8Rng,
+    /// From which every link has its weather.
+    key: u64,
     /// The conditions of links that have none of their own.
     pub(super) default: LinkConditions,
     pub(super) links: Links,
@@ -51,14 +52,14 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+    pub(super) fn new(key: u64) -> Self {
         Self {
             now: Duration::ZERO,
             options: TcpOptions::default(),
             queue: Queue::default(),
             woken: SmallVec::new(),
             names: Vec::new(),
-            rng,
+            key,
             default: LinkConditions::default(),
             links: Links::new(),
             packets: 0,
@@ -68,7 +69,8 @@ impl Wire {
     }
 
     pub(super) fn link(&mut self, from: HostId, to: HostId) -> &mut Link {
-        self.links.entry((from, to)).or_insert_with(|| Link::new(self.default.clone()))
+        let new = || Link::new(self.default.clone(), Weather::new(self.key, from, to));
+        self.links.entry((from, to)).or_insert_with(new)
     }
 
     pub(super) fn links(&mut self) -> impl Iterator<Item = &mut Link> {
@@ -87,8 +89,8 @@ impl Wire {
         let (cuts, arrives) = if packet.from == packet.to {
             (0, Some(now + LOOPBACK_LATENCY))
         } else {
-            let link = self.links.entry((packet.from, packet.to)).or_insert_with(|| Link::new(self.default.clone()));
-            (link.cuts, link.carry(&mut self.rng, now, packet.bytes + packet.headers))
+            let link = self.link(packet.from, packet.to);
+            (link.cuts, link.carry(now, packet.kind, packet.bytes + packet.headers))
         };
         self.note_start(id, packet);
         if arrives.is_none() {
@@ -99,8 +101,8 @@ impl Wire {
 
     /// Whether a datagram that goes this way comes twice.
     pub(super) fn duplicates(&mut self, from: HostId, to: HostId) -> bool {
-        let Self { links, rng, default, .. } = self;
-        from != to && links.entry((from, to)).or_insert_with(|| Link::new(default.clone())).duplicates(rng)
+        let now = self.now;
+        from != to && self.link(from, to).duplicates(now)
     }
 
     /// Keeps what happens from now on.

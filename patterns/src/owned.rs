@@ -1,0 +1,23 @@
+//! Tasks that do not outlive their owner.
+
+use std::future::Future;
+
+use windtunnel::task::{self, AbortHandle};
+
+/// Tasks whose results nobody joins, because they report by other means. Dropping it aborts those that have not ended.
+#[derive(Debug, Default)]
+pub(crate) struct OwnedTasks(Vec<AbortHandle>);
+
+impl OwnedTasks {
+    /// Starts a task, named by `kind` and its number.
+    pub(crate) fn spawn(&mut self, kind: &str, task: impl Future<Output = ()> + Send + 'static) {
+        let name = format!("{kind} {}", self.0.len() + 1);
+        self.0.push(task::spawn_named(name, task).abort_handle());
+    }
+}
+
+impl Drop for OwnedTasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
