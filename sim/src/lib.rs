@@ -41,11 +41,11 @@
 //! | windtunnel's `select!`, time, network and `rand` | follows the seed |
 //! | std `HashMap`, `HashSet`, `RandomState` | neutralised: follows the seed |
 //! | std `Instant` and `SystemTime` | neutralised: shows simulated time |
-//! | `rand::rng()` of rand 0.9, and all that asks getrandom 0.3 | neutralised: follows the seed |
+//! | `rand::rng()` of rand 0.9, seeded by getrandom 0.3 | neutralised: follows the seed |
 //! | fastrand 2, its functions and `Rng::new()` | neutralised: follows the seed |
 //! | a thread-local | neutralised: each run has a thread of its own |
 //! | `std::thread::spawn` | refused: the run fails |
-//! | tokio's `select!`, which counts threads of the process | reported: use [`windtunnel::select!`], or `biased` |
+//! | tokio's `select!`, seeded by a count that the process keeps | reported: use [`windtunnel::select!`], or `biased` |
 //! | `thread_rng()` of rand 0.8, which asks the kernel | reported |
 //! | a static that runs change | reported |
 //! | real time that is not asked of a clock, as in a file's | reported |
@@ -85,7 +85,7 @@ pub use report::{Divergence, Failure, set_replay_command};
 pub use sweep::{Sweep, SweepReport};
 pub use timeline::Timeline;
 pub use trace::TraceLine;
-pub use watch::{Form, Patience, PatienceError, Stuck};
+pub use watch::{Hang, Patience, PatienceError, Stuck};
 pub use windtunnel_macros::sim_test as test;
 pub use workload::Drawn;
 pub use world::{Node, Sim};

@@ -85,7 +85,7 @@ impl FromStr for Patience {
 
 /// What keeps a run from its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum Hang {
     /// One poll of a task does not return: it loops, or blocks its thread.
     Poll,
     /// Tasks are polled again and again in hardly any simulated time.
@@ -102,7 +102,7 @@ pub struct Stuck {
     /// The real time that it was given.
     pub patience: Duration,
     /// What keeps it.
-    pub form: Form,
+    pub hang: Hang,
     /// The task that was seen being polled most often: the last of those of its name that were spawned at its place.
     pub task: Option<TaskState>,
     /// How often.
@@ -120,11 +120,11 @@ impl fmt::Display for Stuck {
             write!(f, ", after it had failed ({after})")?;
         }
         let task = self.task.as_ref().map_or("a task".into(), |task| format!("`{}`", task.label()));
-        match self.form {
-            Form::Poll => write!(f, ": a poll of {task} does not return: have it await, not loop or block its thread"),
-            Form::Polls => write!(f, ": {task} is polled for ever in hardly any simulated time: have it wait"),
-            Form::Long => write!(f, ", while simulated time passes: have it do less, or more patience"),
-            Form::Elsewhere => {
+        match self.hang {
+            Hang::Poll => write!(f, ": a poll of {task} does not return: have it await, not loop or block its thread"),
+            Hang::Polls => write!(f, ": {task} is polled for ever in hardly any simulated time: have it wait"),
+            Hang::Long => write!(f, ", while simulated time passes: have it do less, or more patience"),
+            Hang::Elsewhere => {
                 write!(f, ": no task is being polled: mend the destructor, or the scenario's function, that hangs")
             }
         }
@@ -134,18 +134,23 @@ impl fmt::Display for Stuck {
 impl Stuck {
     /// Judges what was seen while `real` time passed; the looks at a run that had not begun are missing.
     fn new(Patience(patience): Patience, sightings: &[(Look, Duration)], real: Duration) -> Self {
-        let form = match sightings {
-            [(_, began), .., (_, ended)] if ended.saturating_sub(*began) > real => Form::Long,
-            [(first, _), .., (last, _)] if first.polls != last.polls => Form::Polls,
-            [.., (last, _)] if last.polls % 2 == 1 => Form::Poll,
-            _ => Form::Elsewhere,
+        let hang = match sightings {
+            [(_, began), .., (_, ended)] if ended.saturating_sub(*began) > real => Hang::Long,
+            [(first, _), .., (last, _)] if first.polls != last.polls => Hang::Polls,
+            [.., (last, _)] if last.polls % 2 == 1 => Hang::Poll,
+            _ => Hang::Elsewhere,
         };
-        let tasks = sightings.iter().filter(|_| form != Form::Elsewhere).filter_map(|(look, _)| look.task.as_ref());
+        let tasks = sightings.iter().filter(|_| hang != Hang::Elsewhere).filter_map(|(look, _)| look.task.as_ref());
         let kind = |it: &TaskState| (it.node.clone(), it.name.clone(), it.spawned_at);
         let count = |it: &TaskState| tasks.clone().filter(|other| kind(it) == kind(other)).count();
         let task = tasks.clone().max_by_key(|it| count(it));
         let seen = task.map_or(0, count);
-        Self { patience, form, task: task.cloned(), seen, looks: LOOKS, after: None }
+        Self { patience, hang, task: task.cloned(), seen, looks: LOOKS, after: None }
+    }
+
+    /// Whether its thread does something else from time to time than what keeps it.
+    fn moves(&self) -> bool {
+        matches!(self.hang, Hang::Polls | Hang::Long)
     }
 
     /// Which task it is, where it comes from, and how sure that is.
@@ -157,10 +162,16 @@ impl Stuck {
     }
 }
 
-/// How often a run is looked at, a millisecond apart.
+/// How often a run is looked at.
 const LOOKS: usize = 100;
 
-/// What a run that has been given up may take to drop its tasks and end.
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The same, where nothing has moved: it may be the thread of the run that had no processor.
+const LONG_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a run that has been given up, and is still polling, may take to drop its tasks and end.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Between the thread of a run and the one that waits for it.
@@ -218,17 +229,26 @@ impl Watch {
         if self.ends_within(patience.0) {
             return true;
         }
+        let Some(mut stuck) = self.judge(patience, PAUSE) else { return true };
+        if !stuck.moves() {
+            let Some(again) = self.judge(patience, LONG_PAUSE) else { return true };
+            stuck = again;
+        }
+        let grace = if stuck.moves() { GRACE } else { Duration::ZERO };
+        self.give_up(stuck);
+        self.ends_within(grace)
+    }
+
+    /// Looks what keeps the run; `None` if it ends meanwhile.
+    fn judge(&self, patience: Patience, pause: Duration) -> Option<Stuck> {
         let (began, mut sightings) = (Instant::now(), Vec::with_capacity(LOOKS));
         for _ in 0..LOOKS {
             sightings.extend(self.live().as_ref().map(|live| (live.run.look(), live.clock.elapsed())));
-            if self.ends_within(Duration::from_millis(1)) {
-                return true;
+            if self.ends_within(pause) {
+                return None;
             }
         }
-        let stuck = Stuck::new(patience, &sightings, began.elapsed());
-        let grace = if stuck.form == Form::Poll { Duration::ZERO } else { GRACE };
-        self.give_up(stuck);
-        self.ends_within(grace)
+        Some(Stuck::new(patience, &sightings, began.elapsed()))
     }
 
     fn give_up(&self, stuck: Stuck) {

@@ -165,19 +165,24 @@ fn our_own_select_follows_the_seed() {
 }
 
 #[test]
-fn tokio_s_select_is_reported() {
-    assert_reported(&leak("tokio_select", |_| {
-        Box::pin(async {
-            let mut order = String::new();
-            for _ in 0..20 {
-                tokio::select! {
-                    () = ready(()) => order.push('l'),
-                    () = ready(()) => order.push('r'),
+fn tokio_s_select_is_reported_unless_it_is_biased() {
+    macro_rules! selecting {
+        ($($biased:tt)*) => {
+            |_| Box::pin(async {
+                let mut order = String::new();
+                for _ in 0..20 {
+                    tokio::select! {
+                        $($biased)*
+                        () = ready(()) => order.push('l'),
+                        () = ready(()) => order.push('r'),
+                    }
                 }
-            }
-            draw!("{order}");
-        })
-    }));
+                draw!("{order}");
+            })
+        };
+    }
+    assert_reported(&leak("tokio_select", selecting!()));
+    assert_eq!(verified(&leak("biased_select", selecting!(biased;))).diverged, None);
 }
 
 #[test]

