@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use windtunnel_model::{Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::faults::PlanError;
-use windtunnel_sim::{PatienceError, Scenario};
+use windtunnel_sim::{PatienceError, Scenario, text};
 use windtunnel_suite::bugs::{BUGS, Bug};
 
 /// A command line that cannot be carried out. Its text is one line that says what to do.
@@ -97,15 +97,8 @@ fn find<'a, T>(
     if let (Some(only), None) = (ending.next(), ending.next()) {
         return Ok(only);
     }
-    // Like the whole name, or like its last part: people type either.
-    let likeness = |candidate: &String| {
-        let last = candidate.rsplit("::").next().unwrap_or_default();
-        strsim::jaro_winkler(candidate, name).max(strsim::jaro_winkler(last, name))
-    };
-    let nearest = all.iter().map(&name_of).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    Err(UsageError::Unknown {
-        kind,
-        name: name.chars().take(80).collect(),
-        nearest: nearest.filter(|it| likeness(it) > 0.7),
-    })
+    let names: Vec<String> = all.iter().map(name_of).collect();
+    let nearest = text::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+    let name = name.chars().take(80).collect();
+    Err(UsageError::Unknown { kind, name, nearest })
 }

@@ -66,6 +66,8 @@ mod outcome;
 mod report;
 pub mod shrink;
 mod sweep;
+#[doc(hidden)]
+pub mod text;
 pub mod timeline;
 mod trace;
 mod watch;
@@ -80,7 +82,8 @@ use std::sync::atomic::AtomicBool;
 use faults::{FaultPlan, PlanError};
 use shrink::{Budget, Regressions};
 
-pub use outcome::{Cause, FaultRecord, Outcome, Terms};
+pub use faults::FaultRecord;
+pub use outcome::{Cause, Outcome, Terms};
 pub use report::{Divergence, Failure, set_replay_command};
 pub use sweep::{Sweep, SweepReport};
 pub use timeline::Timeline;

@@ -14,7 +14,7 @@ use madsim::time::TimeHandle;
 use windtunnel::engine::{Run, Stop, Stopped, now, traced};
 use windtunnel::task::TaskState;
 
-use crate::faults::{FaultPlan, PlanError, Planned};
+use crate::faults::{FaultPlan, FaultRecord, PlanError, Planned};
 use crate::net::Recording;
 use crate::oracle::{self, Conditions, Sometimes};
 use crate::trace::{MOST_FIRST_LINES, Said, Trace, TraceLine};
@@ -27,21 +27,6 @@ const TIME_LIMIT: Duration = Duration::from_hours(1);
 
 /// A run's stack: bodies of deep futures in debug builds.
 const STACK_BYTES: usize = 4 << 20;
-
-/// A fault, as it was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultRecord {
-    /// Simulated time.
-    pub at: Duration,
-    /// What was done, for example `partition {n2} | {n1, n3}`.
-    pub what: String,
-}
-
-impl fmt::Display for FaultRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} s {}", self.at.as_secs_f64(), self.what)
-    }
-}
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +75,7 @@ pub struct Outcome {
     pub simulated: Duration,
     /// Real time taken.
     pub real: Duration,
-    /// The faults that were done.
+    /// What was done to the cluster, and how those faults of the plan ended that did.
     pub faults: Vec<FaultRecord>,
     /// The plan by which they were done: what was drawn, or given.
     pub plan: FaultPlan,

@@ -159,7 +159,7 @@ impl fmt::Display for Failure {
             }
             _ => write!(f, "\n  {}", self.symptom())?,
         }
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let faults: Vec<String> = faults.iter().filter(|it| !it.is_end()).map(ToString::to_string).collect();
         needed(f, "faults", self.smallest.as_ref().map(|it| it.faults), &faults.join("; "))?;
         let operations: Vec<&str> =
             self.outcome.workloads.iter().flat_map(|it| &it.operations).map(String::as_str).collect();

@@ -16,8 +16,7 @@ use windtunnel::engine::net::{Control, HostId};
 use windtunnel::engine::{FAULT_STREAM, Run, generator, now};
 use windtunnel::task::JoinHandle;
 
-use crate::faults::{FaultPlan, Planned};
-use crate::outcome::FaultRecord;
+use crate::faults::{Deed, FaultKind, FaultPlan, FaultRecord, Planned};
 use crate::workload::Drawn;
 
 /// The simulated cluster, as the body of a scenario sees it. Clones are the same cluster.
@@ -237,7 +236,7 @@ impl Sim {
     /// For the main node.
     pub fn kill(&self, node: &Node) {
         assert!(node.inner.id != self.main().inner.id, "the main node runs the scenario and cannot be killed");
-        self.record(format!("kill {}", node.name()));
+        self.record(Deed::Did(FaultKind::Kill { node: node.name().into() }));
         self.power_off(node);
     }
 
@@ -257,7 +256,7 @@ impl Sim {
     pub async fn restart(&self, node: &Node) {
         self.kill(node);
         self.dropped(|task_node| task_node == Some(node.name())).await;
-        self.record(format!("restart {}", node.name()));
+        self.record(Deed::Did(FaultKind::Restart { node: node.name().into() }));
         self.boot(node);
     }
 
@@ -296,9 +295,11 @@ impl Sim {
         }
     }
 
-    pub(crate) fn record(&self, what: String) {
-        tracing::debug!(target: "windtunnel::fault", "fault: {what}");
-        self.cluster().faults.push(FaultRecord { at: now(), what });
+    pub(crate) fn record(&self, deed: Deed) {
+        let record = FaultRecord { at: now(), deed };
+        let title = if record.is_end() { "" } else { "fault: " };
+        tracing::debug!(target: "windtunnel::fault", "{title}{}", record.deed);
+        self.cluster().faults.push(record);
     }
 
     /// What was done, what was planned, and what was drawn.

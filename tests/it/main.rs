@@ -22,6 +22,7 @@ mod programs;
 mod properties;
 mod quorum;
 mod readme;
+mod regressions;
 mod replay;
 mod reports;
 mod runs;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use windtunnel::net::{TcpListener, TcpStream, UdpSocket};
 use windtunnel::time;
+use windtunnel_sim::faults::{Fault, FaultKind, FaultPlan};
 use windtunnel_sim::timeline::{Packet, Spell, SpellKind};
 use windtunnel_sim::{Failure, Scenario, Sim, Timeline};
 
@@ -42,6 +43,37 @@ async fn small(sim: Sim) {
     time::sleep(time::millis(20)).await;
     let answer = time::timeout(time::millis(50), TcpStream::connect(hostile.addr(80))).await;
     assert!(answer.is_ok(), "{HOSTILE} does not answer");
+}
+
+/// What ails nodes that are alive, with a pulse of datagrams for each.
+static AILING: Scenario = Scenario { function: "ailing", body: |sim| Box::pin(ailing(sim)), ..SMALL };
+
+async fn ailing(sim: Sim) {
+    let nodes = sim.nodes("n", 4, |node| async move {
+        let socket = UdpSocket::bind(node.addr(7)).await.unwrap();
+        while let Ok((_, from)) = socket.recv_from(&mut [0]).await {
+            socket.send_to(&[0], from).await.unwrap();
+        }
+    });
+    let node = |number: usize| nodes[number - 1].name().to_owned();
+    let spell = |at, until, kind| Fault::new(time::millis(at), time::millis(until), kind);
+    let instant = |at, kind| Fault::new(time::millis(at), None, kind);
+    sim.faults(FaultPlan::from(vec![
+        spell(300, 700, FaultKind::Pause { node: node(1) }),
+        spell(200, 600, FaultKind::Slowness { node: node(2), factor: 2_000 }),
+        spell(100, 900, FaultKind::ClockSkew { node: node(3), ppm: -100_000 }),
+        instant(500, FaultKind::ClockJump { node: node(4), by: time::secs(60), back: false }),
+        spell(200, 800, FaultKind::Refuse { node: node(4), port: 7 }),
+        spell(400, 600, FaultKind::Refuse { node: node(4), port: 8 }),
+    ]));
+    let socket = UdpSocket::bind(sim.main().addr(7)).await.unwrap();
+    for _ in 0..10 {
+        for node in &nodes {
+            socket.send_to(&[0], node.addr(7)).await.unwrap();
+        }
+        time::sleep(time::millis(100)).await;
+    }
+    panic!("ten beats of a pulse");
 }
 
 /// Ten thousand datagrams there and as many back.
@@ -152,6 +184,48 @@ fn cuts_slow_links_deaths_and_losses_are_where_they_were() {
     assert_eq!(ends, [true, false], "one was on its way when the link was cut, one was sent afterwards");
     let arrived = timeline.packets.iter().filter(|packet| !packet.lost && packet.end > Some(packet.sent)).count();
     assert!(arrived >= 4, "{arrived}");
+}
+
+#[test]
+fn what_ails_a_node_is_a_spell_on_its_lane() {
+    page_of_failure(&AILING);
+    let timeline = timeline(&AILING);
+    let of = |kind| {
+        let told = |it: &&Spell| {
+            assert_eq!(it.from, it.to, "it is on a lane");
+            format!("{} {}-{} {}", timeline.nodes[it.from], it.start / 1_000_000, it.end / 1_000_000, it.text)
+        };
+        spells(&timeline, kind).iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(of(SpellKind::Paused), ["n1 300-700 paused"]);
+    assert_eq!(of(SpellKind::Sluggish), ["n2 200-600 slow by 2000"]);
+    let wrong = ["n3 100-900 wall clock losing 100000 ppm", "n3 900-1000 wall clock 80ms behind"];
+    assert_eq!(of(SpellKind::Clock), [wrong[0], "n4 500-1000 wall clock 60s ahead", wrong[1]]);
+    let ports = ["7", "7, 8", "7"].map(|ports| format!("refuses connections to {ports}"));
+    let expected = ["200-400", "400-600", "600-800"].iter().zip(ports).map(|(when, what)| format!("n4 {when} {what}"));
+    assert_eq!(of(SpellKind::Refusing), expected.collect::<Vec<_>>());
+    assert_eq!(timeline.faults.len(), 6, "their ends are no marks");
+}
+
+#[test]
+fn a_kill_ends_a_pause_and_what_the_scenario_refuses_it_may_admit() {
+    fn body(sim: Sim) -> windtunnel_sim::Body {
+        Box::pin(async move {
+            let node = sim.node("n", |_| std::future::pending());
+            let pause = FaultKind::Pause { node: "n".into() };
+            sim.faults(FaultPlan::from(vec![Fault::new(time::millis(10), time::millis(90), pause)]));
+            sim.refuse(&node, 7);
+            time::sleep(time::millis(50)).await;
+            sim.kill(&node);
+            sim.admit(&node, 7);
+            time::sleep(time::millis(100)).await;
+        })
+    }
+    let timeline = timeline(&Scenario { function: "kill", body, ..SMALL });
+    for (kind, end) in [(SpellKind::Paused, 50), (SpellKind::Refusing, 50), (SpellKind::Dead, 150)] {
+        let spells = spells(&timeline, kind);
+        assert_eq!(spells.iter().map(|it| it.end / 1_000_000).collect::<Vec<_>>(), [end], "{kind:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use windtunnel_sim::history::{History, Model, Moment, Operation, Verdict};
+use windtunnel_sim::text::html;
 
 use super::conflict;
 use super::read::printable;
@@ -18,10 +19,10 @@ const STYLE: &str = "body{font:14px sans-serif;margin:1em}pre{white-space:pre-wr
 
 /// One file that needs no other.
 pub(super) fn page<M: Model>(name: &str, model: &M, history: &History<M::Op, M::Ret>, verdict: &Verdict) -> String {
-    let name = escaped(name);
+    let name = html(name);
     let said = match verdict {
         Verdict::Linearizable => "linearizable".into(),
-        Verdict::NotLinearizable(counterexample) => escaped(&counterexample.to_string()),
+        Verdict::NotLinearizable(counterexample) => html(&counterexample.to_string()),
         Verdict::Undecided => "unknown".into(),
     };
     format!(
@@ -45,7 +46,7 @@ fn picture<M: Model>(model: &M, operations: &[Operation<M::Op, M::Ret>], conflic
     let mut svg = format!("<svg width=\"{end}\" height=\"{}\">", LANE_PX * lanes.len() + 10);
     for (lane, name) in lanes.iter().enumerate() {
         let y = LANE_PX * (lane + 1);
-        let name = escaped(&printable(name));
+        let name = html(&printable(name));
         write!(
             svg,
             "\n<line x1=\"0\" x2=\"{end}\" y1=\"{y}\" y2=\"{y}\"/><text x=\"4\" y=\"{}\">{name}</text>",
@@ -68,7 +69,7 @@ fn picture<M: Model>(model: &M, operations: &[Operation<M::Op, M::Ret>], conflic
             svg,
             "\n<rect class=\"{class}\" x=\"{from}\" y=\"{y}\" width=\"{}\" height=\"{height}\"><title>{}</title></rect>",
             (to - from).max(2),
-            escaped(&described(model, operation))
+            html(&described(model, operation))
         )
         .expect("a string takes anything");
     }
@@ -88,8 +89,4 @@ fn described<M: Model>(model: &M, operation: &Operation<M::Op, M::Ret>) -> Strin
     };
     let (process, op) = (printable(process), printable(&model.describe(op)));
     format!("{process}: {op}{key} at {:?}, {outcome}", invoke.at)
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

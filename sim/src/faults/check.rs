@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Fault, FaultKind, FaultPlan, PlanError};
+use crate::text;
 
 /// What one fault at a time has for itself: what of it, and whose.
 type Claim = (&'static str, String, String);
@@ -104,9 +105,11 @@ impl FaultPlan {
         for (number, fault) in self.faults.iter().enumerate() {
             let unknown = fault.kind.nodes().into_iter().find(|name| !nodes.iter().any(|node| node == name));
             if let Some(unknown) = unknown {
-                let nearest = nodes.iter().min_by_key(|node| strsim::levenshtein(node, unknown));
-                let nearest = nearest.map_or("main", String::as_str);
-                return Err(self.error(number, format!("there is no node `{unknown}`: did you mean `{nearest}`?")));
+                let mend = match text::nearest(unknown, nodes.iter().map(String::as_str)) {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => "name a node of the scenario".into(),
+                };
+                return Err(self.error(number, format!("there is no node `{unknown}`: {mend}")));
             }
             let main = &nodes[0];
             let on_power = matches!(

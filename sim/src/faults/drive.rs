@@ -15,7 +15,7 @@ use windtunnel::engine::now;
 
 use super::check::pairs;
 use super::draw::Origin;
-use super::{Fault, FaultKind, FaultPlan, Faults, PlanError};
+use super::{Deed, Fault, FaultKind, FaultPlan, Faults, PlanError};
 use crate::world::{Node, Sim};
 
 /// What a run knows of its plan.
@@ -110,10 +110,10 @@ async fn drive(sim: Sim, faults: Vec<Fault>) {
         until(at).await;
         let fault = &faults[number];
         if begins {
-            sim.record(fault.what());
+            sim.record(Deed::Began(fault.clone()));
             before.insert(number, sim.begin(&fault.kind).await);
         } else {
-            tracing::debug!(target: "windtunnel::fault", "end: {}", fault.kind);
+            sim.record(Deed::Ended(fault.clone()));
             sim.end(&fault.kind, before.remove(&number).unwrap_or_default()).await;
         }
     }

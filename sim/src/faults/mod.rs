@@ -39,9 +39,11 @@ mod draw;
 mod drive;
 mod file;
 mod plan;
+mod record;
 mod units;
 
 pub use draw::{Faults, Strategy, any, none};
 pub(crate) use drive::Planned;
 pub use file::PlanError;
 pub use plan::{Fault, FaultKind, FaultPlan, Kept, Kind};
+pub use record::{Deed, FaultRecord};

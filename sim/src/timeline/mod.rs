@@ -15,7 +15,7 @@ use serde::Serialize;
 use windtunnel::task::TaskState;
 
 use crate::net::{Event, EventKind, Fate};
-use crate::{Cause, Outcome, TraceLine};
+use crate::{Cause, FaultRecord, Outcome, TraceLine};
 
 pub use spell::{Spell, SpellKind};
 
@@ -37,7 +37,7 @@ pub struct Timeline {
     pub failure: Option<Failed>,
     /// The faults, as they were done.
     pub faults: Vec<Mark>,
-    /// When nodes were dead, and links cut or otherwise not as usual.
+    /// When nodes were dead, paused or otherwise in trouble, and links cut or otherwise not as usual.
     pub spells: Vec<Spell>,
     /// The packets, by the time they were sent.
     pub packets: Vec<Packet>,
@@ -162,8 +162,8 @@ impl Timeline {
             end: nanos(outcome.simulated),
             nodes: network.hosts.iter().map(ToString::to_string).collect(),
             failure: outcome.cause.as_ref().map(|cause| Failed::new(cause, outcome, &nodes)),
-            faults: outcome.faults.iter().map(|it| Mark { at: nanos(it.at), text: it.what.clone() }).collect(),
-            spells: spell::spells(network, &nodes, nanos(outcome.simulated)),
+            faults: outcome.faults.iter().filter(|it| !it.is_end()).map(Mark::new).collect(),
+            spells: spell::spells(network, &outcome.faults, &nodes, nanos(outcome.simulated)),
             packets,
             lines,
             tasks: tasks.labels,
@@ -213,6 +213,12 @@ impl Labels {
         self.indices.insert(label.into(), self.labels.len());
         self.labels.push(label.into());
         self.labels.len() - 1
+    }
+}
+
+impl Mark {
+    fn new(record: &FaultRecord) -> Self {
+        Self { at: nanos(record.at), text: record.deed.to_string() }
     }
 }
 

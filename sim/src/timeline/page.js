@@ -19,7 +19,7 @@ function packetText({ id, kind, from, to, bytes, sent, end, lost }) {
 }
 
 function spellText({ kind, from, to, start, end, text }) {
-  const what = kind === 'dead' ? `${nodeName(from)} is dead` : `${nodeName(from)} → ${nodeName(to)}: ${text}`;
+  const what = from === to ? `${nodeName(from)}: ${text}` : `${nodeName(from)} → ${nodeName(to)}: ${text}`;
   return `${what}\nfrom ${seconds(start)} s to ${seconds(end)} s, ${span(end - start)}`;
 }
 
@@ -171,7 +171,9 @@ function showLegend() {
 /** Names what else is in the picture, where it is. */
 function showKeys() {
   const kinds = new Set(data.spells.map(spell => spell.kind));
-  const keys = [['cut', kinds.has('cut'), 'link cut'], ['slow', kinds.has('slow'), 'link slow or lossy'], ['lost', data.packets.some(it => it.lost), 'lost']];
+  const spells = { cut: 'link cut', slow: 'link slow or lossy', paused: 'node paused', sluggish: 'node slow', clock: 'clock wrong', refusing: 'refuses connections' };
+  const keys = Object.entries(spells).map(([kind, text]) => [kind, kinds.has(kind), text]);
+  keys.push(['lost', data.packets.some(it => it.lost), 'lost']);
   for (const [className, is, textContent] of keys) {
     if (is) $('legend').append(Object.assign(document.createElement('span'), { className: `key ${className}`, textContent }));
   }

@@ -1,13 +1,14 @@
 //! The page: markup, style, script and data in one file.
 
 use super::Timeline;
+use crate::text;
 
 impl Timeline {
     /// A page that shows the timeline: one file that refers to no other, and says so to the browser.
     pub fn to_html(&self) -> String {
         format!(
             include_str!("page.html"),
-            title = escaped(&format!("{} · seed {}", self.name, self.seed)),
+            title = text::html(&format!("{} · seed {}", self.name, self.seed)),
             style = include_str!("page.css"),
             data = self.to_json(),
             axis = include_str!("axis.js"),
@@ -22,8 +23,4 @@ impl Timeline {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a timeline is plain data").replace('<', "\\u003c")
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

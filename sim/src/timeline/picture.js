@@ -4,11 +4,13 @@ const KINDS = ['open', 'data', 'end', 'reset', 'datagram', 'acknowledgement'];
 /** More packets, or dots, than these at once are drawn faintly. */
 const DENSE = 1500;
 const LEFT = 104, HEAD = 36, FOOT = 28, LANE_MIN = 64;
+/** What can ail a node that is alive: where its shade is, from the lane, and how strong. */
+const AILMENTS = { paused: [-9, 18, 0.3], sluggish: [-9, 18, 0.3], clock: [-15, 3, 0.8], refusing: [12, 3, 0.8] };
 
 /** Reads the colours of the present scheme. */
 function palette() {
   const style = getComputedStyle(document.documentElement);
-  const names = ['ground', 'panel', 'rule', 'ink', 'soft', 'faint', 'lane', 'accent', 'chosen', 'hit', 'bad', 'warn', ...KINDS];
+  const names = ['ground', 'panel', 'rule', 'ink', 'soft', 'faint', 'lane', 'accent', 'chosen', 'hit', 'bad', 'warn', ...Object.keys(AILMENTS), ...KINDS];
   return Object.fromEntries(names.map(name => [name, style.getPropertyValue('--' + name).trim()]));
 }
 
@@ -135,6 +137,7 @@ class Picture {
     context.rect(LEFT, HEAD, width - LEFT - this.gutter, height - HEAD);
     context.clip();
     this.drawSpells();
+    this.drawAilments();
     this.drawLanes();
     this.drawFaultLines();
     this.drawPackets(this.seenPackets());
@@ -158,7 +161,7 @@ class Picture {
     const { context, colours } = this;
     for (const { kind, from, to, start, end } of this.data.spells) {
       const y1 = Math.max(this.y(this.axis.of(start)), HEAD - 9), y2 = Math.min(this.y(this.axis.of(end)), this.height + 9);
-      if (kind === 'dead' || y2 < HEAD || y1 > this.height) continue;
+      if (from === to || y2 < HEAD || y1 > this.height) continue;
       const near = this.x(from), far = this.x(to), colour = kind === 'cut' ? colours.bad : colours.warn;
       const side = Math.sign(far - near);
       context.fillStyle = context.strokeStyle = colour;
@@ -174,6 +177,21 @@ class Picture {
       context.setLineDash([]);
     }
     context.globalAlpha = 1;
+  }
+
+  drawAilments() {
+    const { context, colours } = this;
+    for (const { kind, from, start, end } of this.data.spells) {
+      if (kind in AILMENTS) this.drawAilment(AILMENTS[kind], colours[kind], this.x(from), this.y(this.axis.of(start)), this.y(this.axis.of(end)));
+    }
+    context.globalAlpha = 1;
+  }
+
+  drawAilment([left, width, alpha], colour, x, y1, y2) {
+    const { context } = this;
+    context.fillStyle = colour;
+    context.globalAlpha = alpha;
+    context.fillRect(x + left, y1, width, Math.max(y2 - y1, 2));
   }
 
   drawLanes() {
@@ -463,6 +481,7 @@ class Picture {
 
   covers({ kind, from, to }, x) {
     const near = this.x(from), far = this.x(to);
+    if (kind in AILMENTS) return Math.abs(x - near) <= 15;
     if (kind === 'dead' || Math.abs(from - to) !== 1) return Math.abs(x - near) <= 7 || Math.abs(x - far) <= 7;
     return x >= Math.min(near, far) && x <= Math.max(near, far);
   }

@@ -51,6 +51,7 @@ function expectMarks(expect) {
   };
   const restarts = data.spells.filter(spell => spell.kind === 'dead' && spell.end < data.end).length;
   expect('restarts are marked', drawn('drawRestart') === restarts);
+  expect('ailments are shaded', drawn('drawAilment') === data.spells.filter(spell => spell.kind in AILMENTS).length);
   expect('the failure is marked', drawn('drawFailure') === (data.failure ? 1 : 0));
   const shown = data.packets.filter(packet => picture.shown.has(packet.kind)).length;
   expect('packets are drawn', shown > DENSE ? drawn('drawPacket') > DENSE / 2 : drawn('drawPacket') === shown);

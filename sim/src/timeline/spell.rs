@@ -1,13 +1,15 @@
 //! How long things were not as usual, from the changes that began and ended it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Nodes, nanos};
+use crate::faults::{Deed, FaultKind, FaultRecord};
 use crate::net::{Change, LinkConditions, Recording};
 
-/// A time in which a node was dead, or a link not as usual.
+/// A time in which a node was in trouble, or a link not as usual.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Spell {
     /// When it began.
@@ -30,6 +32,14 @@ pub struct Spell {
 pub enum SpellKind {
     /// The node had no power.
     Dead,
+    /// No task of the node ran.
+    Paused,
+    /// The node's tasks took longer.
+    Sluggish,
+    /// The node's wall clock was wrong.
+    Clock,
+    /// The node refused connections to a port.
+    Refusing,
     /// The link carried nothing, this way.
     Cut,
     /// The link was not as by default: slower, losing or doubling packets, of limited bandwidth.
@@ -43,27 +53,41 @@ type Place = (SpellKind, usize, usize);
 struct Spells {
     open: BTreeMap<Place, (u64, String)>,
     closed: Vec<Spell>,
+    clocks: BTreeMap<usize, Clock>,
+    /// The ports that each node refuses connections to.
+    refused: BTreeMap<usize, BTreeSet<u16>>,
+}
+
+/// How far a wall clock is from the truth.
+#[derive(Clone, Copy, Default)]
+struct Clock {
+    /// Nanoseconds that it was ahead at `since`.
+    ahead: i128,
+    since: u64,
+    /// Millionths by which it is fast.
+    ppm: i32,
 }
 
 /// The spells of a run that ended at `end`, by the time they began.
-pub(super) fn spells(network: &Recording, nodes: &Nodes<'_>, end: u64) -> Vec<Spell> {
+pub(super) fn spells(network: &Recording, faults: &[FaultRecord], nodes: &Nodes<'_>, end: u64) -> Vec<Spell> {
     let mut spells = Spells::default();
     for (at, change) in &network.changes {
+        spells.network(nanos(*at), change, nodes);
+    }
+    for FaultRecord { at, deed } in faults {
         let at = nanos(*at);
-        match change {
-            Change::Down(node) => spells.set_dead(nodes[&**node], at, true),
-            Change::Up(node) => spells.set_dead(nodes[&**node], at, false),
-            Change::Link { from, to, conditions } => spells.set_link(nodes[&**from], nodes[&**to], at, conditions),
-            Change::EveryLink(conditions) => {
-                for (from, to) in pairs(nodes.len()) {
-                    spells.set_link(from, to, at, conditions);
-                }
-            }
-            Change::Unclogged => {
-                for (from, to) in pairs(nodes.len()) {
-                    spells.set((SpellKind::Cut, from, to), at, None);
-                }
-            }
+        match deed {
+            Deed::Began(fault) => spells.node(at, &fault.kind, true, nodes),
+            Deed::Did(kind) => spells.node(at, kind, true, nodes),
+            Deed::Ended(fault) => spells.node(at, &fault.kind, false, nodes),
+            Deed::Admitted { node, port } => spells.set_refusing(nodes[&**node], at, *port, false),
+            // What came of these is in the network's record.
+            // A name that cannot be looked up is no node's trouble.
+            Deed::SetLink { .. }
+            | Deed::SetEveryLink(_)
+            | Deed::SlowedLink { .. }
+            | Deed::Healed
+            | Deed::MendedLookups { .. } => {}
         }
     }
     spells.end(end)
@@ -74,8 +98,72 @@ fn pairs(nodes: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 impl Spells {
-    fn set_dead(&mut self, node: usize, at: u64, dead: bool) {
-        self.set((SpellKind::Dead, node, node), at, dead.then(|| "dead".into()));
+    /// What the network did to hosts and links.
+    fn network(&mut self, at: u64, change: &Change, nodes: &Nodes<'_>) {
+        match change {
+            Change::Down(node) => self.set_node(SpellKind::Dead, nodes[&**node], at, Some("dead".into())),
+            Change::Up(node) => self.set_node(SpellKind::Dead, nodes[&**node], at, None),
+            Change::Link { from, to, conditions } => self.set_link(nodes[&**from], nodes[&**to], at, conditions),
+            Change::EveryLink(conditions) => {
+                for (from, to) in pairs(nodes.len()) {
+                    self.set_link(from, to, at, conditions);
+                }
+            }
+            Change::Unclogged => {
+                for (from, to) in pairs(nodes.len()) {
+                    self.set((SpellKind::Cut, from, to), at, None);
+                }
+            }
+        }
+    }
+
+    /// What a fault that begins, or ends, does to a node itself.
+    fn node(&mut self, at: u64, kind: &FaultKind, begins: bool, nodes: &Nodes<'_>) {
+        let index = |node: &String| nodes[&**node];
+        match kind {
+            FaultKind::Pause { node } => {
+                self.set_node(SpellKind::Paused, index(node), at, begins.then(|| "paused".into()));
+            }
+            // Power goes before a pause.
+            FaultKind::Kill { node } | FaultKind::Restart { node } => {
+                self.set_node(SpellKind::Paused, index(node), at, None);
+            }
+            FaultKind::Slowness { node, factor } => {
+                let text = begins.then(|| format!("slow by {factor}"));
+                self.set_node(SpellKind::Sluggish, index(node), at, text);
+            }
+            FaultKind::ClockSkew { node, ppm } => {
+                self.set_clock(index(node), at, |clock| clock.ppm = if begins { *ppm } else { 0 });
+            }
+            FaultKind::ClockJump { node, by, back } => {
+                let by = i128::from(nanos(*by));
+                self.set_clock(index(node), at, |clock| clock.ahead += if *back { -by } else { by });
+            }
+            FaultKind::Refuse { node, port } => self.set_refusing(index(node), at, *port, begins),
+            // Links are in the network's record.
+            _ => {}
+        }
+    }
+
+    fn set_node(&mut self, kind: SpellKind, node: usize, at: u64, text: Option<String>) {
+        self.set((kind, node, node), at, text);
+    }
+
+    fn set_clock(&mut self, node: usize, at: u64, change: impl FnOnce(&mut Clock)) {
+        let clock = self.clocks.entry(node).or_default();
+        clock.ahead += i128::from(at - clock.since) * i128::from(clock.ppm) / 1_000_000;
+        clock.since = at;
+        change(clock);
+        let text = clock.text();
+        self.set_node(SpellKind::Clock, node, at, text);
+    }
+
+    fn set_refusing(&mut self, node: usize, at: u64, port: u16, refused: bool) {
+        let ports = self.refused.entry(node).or_default();
+        let _ = if refused { ports.insert(port) } else { ports.remove(&port) };
+        let names: Vec<String> = ports.iter().map(u16::to_string).collect();
+        let text = (!names.is_empty()).then(|| format!("refuses connections to {}", names.join(", ")));
+        self.set_node(SpellKind::Refusing, node, at, text);
     }
 
     fn set_link(&mut self, from: usize, to: usize, at: u64, conditions: &LinkConditions) {
@@ -109,6 +197,21 @@ impl Spells {
         }
         self.closed.sort();
         self.closed
+    }
+}
+
+impl Clock {
+    /// What is wrong with it, if something is.
+    fn text(&self) -> Option<String> {
+        let by = Duration::from_nanos(u64::try_from(self.ahead.unsigned_abs()).unwrap_or(u64::MAX));
+        let offset = (!by.is_zero()).then(|| format!("{by:?} {}", if self.ahead < 0 { "behind" } else { "ahead" }));
+        let rate = match self.ppm {
+            0 => None,
+            ppm if ppm < 0 => Some(format!("losing {} ppm", ppm.unsigned_abs())),
+            ppm => Some(format!("gaining {ppm} ppm")),
+        };
+        let words: Vec<String> = offset.into_iter().chain(rate).collect();
+        (!words.is_empty()).then(|| format!("wall clock {}", words.join(", ")))
     }
 }
 
