@@ -12,7 +12,7 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         let last = candidate.rsplit("::").next().unwrap_or_default();
         strsim::jaro_winkler(candidate, name).max(strsim::jaro_winkler(last, name))
     };
-    let likely = names.into_iter().map(|candidate| (likeness(candidate), candidate)).filter(|(it, _)| *it > 0.7);
+    let likely = names.into_iter().map(|candidate| (likeness(candidate), candidate)).filter(|(it, _)| *it > 0.6);
     likely.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, nearest)| nearest)
 }
 

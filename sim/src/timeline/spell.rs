@@ -81,8 +81,7 @@ pub(super) fn spells(network: &Recording, faults: &[FaultRecord], nodes: &Nodes<
             Deed::Did(kind) => spells.node(at, kind, true, nodes),
             Deed::Ended(fault) => spells.node(at, &fault.kind, false, nodes),
             Deed::Admitted { node, port } => spells.set_refusing(nodes[&**node], at, *port, false),
-            // What came of these is in the network's record.
-            // A name that cannot be looked up is no node's trouble.
+            // What came of these is in the network's record; a name that cannot be looked up is no node's trouble.
             Deed::SetLink { .. }
             | Deed::SetEveryLink(_)
             | Deed::SlowedLink { .. }
