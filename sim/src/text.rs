@@ -10,9 +10,10 @@ pub fn html(text: &str) -> String {
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |candidate: &str| {
         let last = candidate.rsplit("::").next().unwrap_or_default();
-        strsim::jaro_winkler(candidate, name).max(strsim::jaro_winkler(last, name))
+        let alike = strsim::normalized_damerau_levenshtein;
+        alike(candidate, name).max(alike(last, name))
     };
-    let likely = names.into_iter().map(|candidate| (likeness(candidate), candidate)).filter(|(it, _)| *it > 0.6);
+    let likely = names.into_iter().map(|candidate| (likeness(candidate), candidate)).filter(|(it, _)| *it > 0.5);
     likely.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, nearest)| nearest)
 }
 
