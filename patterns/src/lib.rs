@@ -5,6 +5,7 @@
 //! workspace's `tests` package.
 
 pub mod call;
+pub mod fork_join;
 pub mod lookup;
 mod owned;
 pub mod par;

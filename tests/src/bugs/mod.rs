@@ -3,6 +3,7 @@
 
 mod client;
 mod counter;
+mod fork_join;
 mod lookup;
 mod scheduler;
 
@@ -50,12 +51,14 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 7] = [
+pub const BUGS: [&Bug; 9] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
     &scheduler::CLOSED_SERVERS_SPIN,
     &client::DONE_CAPACITY_1_LEAK,
+    &fork_join::UNBUFFERED_JOBS,
+    &fork_join::EARLY_EXIT_LEAK,
     &lookup::DONE_NOT_DEFERRED,
     &counter::RACY_COUNTER,
 ];
