@@ -8,6 +8,7 @@ mod conformance;
 mod context;
 mod determinism;
 mod faults;
+mod first;
 mod fork_join;
 mod hidden;
 mod history;

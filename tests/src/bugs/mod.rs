@@ -3,6 +3,7 @@
 
 mod client;
 mod counter;
+mod first;
 mod fork_join;
 mod lookup;
 mod scheduler;
@@ -51,12 +52,16 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 9] = [
+pub const BUGS: [&Bug; 13] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
     &scheduler::CLOSED_SERVERS_SPIN,
     &client::DONE_CAPACITY_1_LEAK,
+    &first::LOOP_VAR,
+    &first::UNBUFFERED_LEAK,
+    &first::NO_CANCEL,
+    &first::WRONG_FAST_REPLICA,
     &fork_join::UNBUFFERED_JOBS,
     &fork_join::EARLY_EXIT_LEAK,
     &lookup::DONE_NOT_DEFERRED,

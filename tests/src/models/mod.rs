@@ -3,6 +3,7 @@
 pub mod cell;
 pub mod channel;
 pub mod context;
+pub mod first;
 pub mod fork_join;
 pub mod lookup;
 pub mod par;

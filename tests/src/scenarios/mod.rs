@@ -1,5 +1,6 @@
 //! Simulated clusters under faults.
 
+pub mod first;
 pub mod fork_join;
 pub mod lookup;
 pub mod quorum;
