@@ -12,4 +12,5 @@ mod owned;
 pub mod par;
 pub mod quorum;
 mod race;
+pub mod replicated;
 pub mod scheduler;

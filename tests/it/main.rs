@@ -24,6 +24,7 @@ mod properties;
 mod quorum;
 mod readme;
 mod replay;
+mod replicated;
 mod reports;
 mod runs;
 mod scheduler;

@@ -52,12 +52,18 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 13] = [
+pub const BUGS: [&Bug; 19] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
     &scheduler::CLOSED_SERVERS_SPIN,
     &client::DONE_CAPACITY_1_LEAK,
+    &client::DONE_UNBUFFERED_LEAK,
+    &client::ALL_DEAD_HANG,
+    &client::ZERO_SERVERS_HANG,
+    &client::LATE_REPLY_KEEPS_SLOW_SERVER,
+    &client::STALE_PREFERENCE,
+    &client::TIMEOUT_BEATS_REPLY,
     &first::LOOP_VAR,
     &first::UNBUFFERED_LEAK,
     &first::NO_CANCEL,

@@ -4,6 +4,7 @@ pub mod first;
 pub mod fork_join;
 pub mod lookup;
 pub mod quorum;
+pub mod replicated;
 pub mod scheduler;
 
 use windtunnel::task::{Group, dump};
