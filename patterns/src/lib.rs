@@ -5,8 +5,12 @@
 //! workspace's `tests` package.
 
 pub mod call;
+pub mod first;
+pub mod fork_join;
 pub mod lookup;
 mod owned;
 pub mod par;
 pub mod quorum;
+mod race;
+pub mod replicated;
 pub mod scheduler;

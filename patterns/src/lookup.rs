@@ -5,7 +5,6 @@
 //! be compared, and proved to give the same.
 //!
 //! ```
-//! use windtunnel::time;
 //! use windtunnel_patterns::lookup::{Form, Found, System, lookup};
 //!
 //! async fn print_addresses(hosts: Vec<String>) {
@@ -21,8 +20,9 @@
 //! # Contract, of every form
 //!
 //! Each host is looked up once. The answers stand in the order of the list. A look-up that fails or panics has an error for an
-//! answer, and the others go on. Every task ends with its look-up: none waits for another, and what it reports never waits,
-//! since there is room for every report. A look-up of the whole list that is dropped drops those under way.
+//! answer, and the others go on. Every task ends with its look-up; it waits for nothing else but its turn, in
+//! [`Form::LimitInside`], since there is room for every report. A look-up of the whole list that is dropped drops those under
+//! way.
 //!
 //! There is no deadline: a resolver that may hang needs one of its own.
 
@@ -140,6 +140,7 @@ async fn parallel<R: Resolver>(hosts: &[String], resolver: R) -> Vec<Answer<R::E
     for _ in hosts {
         enter(&done, &mut answers).await;
     }
+    tasks.detach();
     complete(answers)
 }
 
@@ -155,6 +156,7 @@ async fn counted<R: Resolver>(hosts: &[String], resolver: R) -> Vec<Answer<R::Er
         });
     }
     group.wait().await;
+    tasks.detach();
     complete(answers.iter().map(|cell| cell.replace(None)).collect())
 }
 
@@ -172,6 +174,7 @@ async fn in_places<R: Resolver>(hosts: &[String], resolver: R, most: usize) -> V
     for _ in 0..running {
         enter(&done, &mut answers).await;
     }
+    tasks.detach();
     complete(answers)
 }
 

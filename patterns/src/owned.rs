@@ -10,9 +10,15 @@ pub(crate) struct OwnedTasks(Vec<AbortHandle>);
 
 impl OwnedTasks {
     /// Starts a task, named by `kind` and its number.
+    #[track_caller]
     pub(crate) fn spawn(&mut self, kind: &str, task: impl Future<Output = ()> + Send + 'static) {
         let name = format!("{kind} {}", self.0.len() + 1);
         self.0.push(task::spawn_named(name, task).abort_handle());
+    }
+
+    /// Lets them go: they have done what they were started for, and end by themselves.
+    pub(crate) fn detach(&mut self) {
+        self.0.clear();
     }
 }
 

@@ -3,6 +3,7 @@
 //! In every run the table is only checked against the sources. `ci/faults.sh` plants the faults, one at a time, in a copy of
 //! the workspace, and runs the catcher of each: it must fail, and a fault that does not compile proves nothing.
 
+mod patterns;
 mod table;
 
 use std::fs;
@@ -10,8 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use table::FAULTS;
 
 /// One edit that breaks a primitive, and who must notice.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 25] = [
+const PRIMITIVES: [&str; 30] = [
     "channel",
     "go channel",
     "select",
@@ -54,7 +53,16 @@ const PRIMITIVES: [&str; 25] = [
     "determinism",
     "watchdog",
     "quorum store",
+    "par",
+    "address lookup",
+    "fork-join",
+    "first response",
+    "replicated client",
 ];
+
+fn faults() -> impl Iterator<Item = &'static Fault> {
+    table::FAULTS.iter().chain(patterns::FAULTS)
+}
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace")
@@ -88,7 +96,7 @@ impl Fault {
 
 #[test]
 fn every_planted_fault_still_applies() {
-    for fault in FAULTS {
+    for fault in faults() {
         let text = fs::read_to_string(workspace().join(fault.file)).expect("a readable file");
         assert_ne!(fault.plant(&text), text, "{} changes nothing", fault.wrong);
         let catchers = fs::read_to_string(fault.catcher_file()).expect("the catcher's file is there");
@@ -100,11 +108,11 @@ fn every_planted_fault_still_applies() {
 #[test]
 fn every_primitive_has_planted_faults() {
     for primitive in PRIMITIVES {
-        let count = FAULTS.iter().filter(|fault| fault.primitive == primitive).count();
+        let count = faults().filter(|fault| fault.primitive == primitive).count();
         assert!(count >= 3, "{primitive} has {count} planted faults, and needs three");
     }
-    assert!(FAULTS.iter().all(|fault| PRIMITIVES.contains(&fault.primitive)));
-    let rows = FAULTS.iter().map(|it| format!("| {} | {} | {} |\n", it.primitive, it.wrong, it.catcher));
+    assert!(faults().all(|fault| PRIMITIVES.contains(&fault.primitive)));
+    let rows = faults().map(|it| format!("| {} | {} | {} |\n", it.primitive, it.wrong, it.catcher));
     insta::assert_snapshot!(format!(
         "| primitive | fault | caught by |\n| --- | --- | --- |\n{}",
         rows.collect::<String>()
@@ -115,12 +123,11 @@ fn every_primitive_has_planted_faults() {
 /// each primitive.
 fn chosen() -> Vec<&'static Fault> {
     match std::env::var("WINDTUNNEL_PLANT").as_deref() {
-        Ok("all") => FAULTS.iter().collect(),
-        Ok("") | Err(_) => PRIMITIVES.iter().filter_map(|it| FAULTS.iter().find(|f| f.primitive == *it)).collect(),
-        Ok(part) => FAULTS
-            .iter()
-            .filter(|it| [it.primitive, it.wrong, it.catcher].iter().any(|name| name.contains(part)))
-            .collect(),
+        Ok("all") => faults().collect(),
+        Ok("") | Err(_) => PRIMITIVES.iter().filter_map(|it| faults().find(|f| f.primitive == *it)).collect(),
+        Ok(part) => {
+            faults().filter(|it| [it.primitive, it.wrong, it.catcher].iter().any(|name| name.contains(part))).collect()
+        }
     }
 }
 

@@ -9,32 +9,19 @@ use windtunnel_patterns::lookup::{Form, System, lookup};
 use windtunnel_suite::models::lookup as models;
 
 use crate::common::{on_tokio_and_madsim, on_two_threads};
-use crate::lookup as bodies;
-
-mod as_in_models {
-    use super::{models, on_tokio_and_madsim};
-
-    on_tokio_and_madsim! {
-        models:
-        sequential
-        channel
-        wait_group
-        limit_before
-        par
-        par_with_a_limit
-        channel_dropped_leaves_no_lookup
-        wait_group_dropped_leaves_no_lookup
-        par_dropped_leaves_no_lookup
-    }
-}
 
 on_tokio_and_madsim! {
-    bodies:
+    models:
+    sequential
+    channel
+    wait_group
     limit_inside
-}
-
-async fn limit_inside() {
-    models::answers_in_order(Form::LimitInside(NonZeroUsize::MIN)).await;
+    limit_before
+    par
+    par_with_a_limit
+    channel_dropped_leaves_no_lookup
+    wait_group_dropped_leaves_no_lookup
+    par_dropped_leaves_no_lookup
 }
 
 const THREE: NonZeroUsize = NonZeroUsize::new(3).unwrap();

@@ -56,6 +56,8 @@ macro_rules! faults {
     };
 }
 
+pub(super) use faults;
+
 faults! {
     "channel" {
         "the last sender wakes nobody" in CHAN:

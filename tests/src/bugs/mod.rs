@@ -3,6 +3,8 @@
 
 mod client;
 mod counter;
+mod first;
+mod fork_join;
 mod lookup;
 mod scheduler;
 
@@ -50,12 +52,24 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 7] = [
+pub const BUGS: [&Bug; 19] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
     &scheduler::CLOSED_SERVERS_SPIN,
     &client::DONE_CAPACITY_1_LEAK,
+    &client::DONE_UNBUFFERED_LEAK,
+    &client::ALL_DEAD_HANG,
+    &client::ZERO_SERVERS_HANG,
+    &client::LATE_REPLY_KEEPS_SLOW_SERVER,
+    &client::STALE_PREFERENCE,
+    &client::TIMEOUT_BEATS_REPLY,
+    &first::LOOP_VAR,
+    &first::UNBUFFERED_LEAK,
+    &first::NO_CANCEL,
+    &first::WRONG_FAST_REPLICA,
+    &fork_join::UNBUFFERED_JOBS,
+    &fork_join::EARLY_EXIT_LEAK,
     &lookup::DONE_NOT_DEFERRED,
     &counter::RACY_COUNTER,
 ];

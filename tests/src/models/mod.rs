@@ -3,8 +3,11 @@
 pub mod cell;
 pub mod channel;
 pub mod context;
+pub mod first;
+pub mod fork_join;
 pub mod lookup;
 pub mod par;
+pub mod replicated;
 pub mod scheduler;
 pub mod sync;
 pub mod task;
@@ -15,7 +18,11 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// Polls `future` once: from then on it waits.
-async fn begin<F: Future>(mut future: Pin<&mut F>) {
-    let waits = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
-    assert!(waits, "nothing lets it go on yet");
+async fn begin<F: Future>(future: Pin<&mut F>) {
+    assert!(begun(future).await, "nothing lets it go on yet");
+}
+
+/// Polls `future` once, and tells whether it waits.
+async fn begun<F: Future>(mut future: Pin<&mut F>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::Rng;
 use windtunnel::rand::rng;
-use windtunnel::task::{dump, spawn};
+use windtunnel::spawn;
 use windtunnel::time::{self, Duration, Instant};
 use windtunnel_patterns::call::CallError;
 use windtunnel_patterns::lookup::{Form, Resolver, System, lookup};
 use windtunnel_sim::Sim;
+
+use super::live_tasks_of_patterns;
 
 const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
@@ -112,19 +114,12 @@ pub async fn a_limit_before_the_tasks_limits_the_tasks_too(_sim: Sim) {
         let slow = Slow::new(hosts(HOSTS));
         let looking = spawn(lookup(slow.names(), slow, form));
         time::sleep(time::secs(3)).await;
-        let live = live_tasks();
+        let live = live_tasks_of_patterns();
         // Half of the slow ones are looked up after more than three seconds, and the places are never empty.
         assert!(live <= tasks && live >= tasks.min(HOSTS - 1_000 / 4), "{form:?} has {live} tasks");
         looking.abort();
         time::sleep(time::secs(1)).await;
     }
-}
-
-/// Tasks that the patterns have spawned and that have not ended.
-fn live_tasks() -> usize {
-    let of_patterns =
-        |it: &windtunnel::task::Group| it.tasks[0].spawned_at.is_some_and(|at| at.file().contains("patterns/src"));
-    dump().groups.iter().filter(|group| of_patterns(group)).map(|group| group.tasks.len()).sum()
 }
 
 /// Whichever form is dropped, and whenever, nothing of it is left.
@@ -135,7 +130,7 @@ pub async fn a_dropped_lookup_leaves_no_task(_sim: Sim) {
         let limit = time::millis(rng().random_range(0..3_000));
         let _ = time::timeout(limit, lookup(slow.names(), slow, form)).await;
         time::sleep(time::millis(1)).await;
-        assert_eq!(live_tasks(), 0, "{form:?}");
+        assert_eq!(live_tasks_of_patterns(), 0, "{form:?}");
     }
 }
 

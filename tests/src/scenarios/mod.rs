@@ -1,5 +1,16 @@
 //! Simulated clusters under faults.
 
+pub mod first;
+pub mod fork_join;
 pub mod lookup;
 pub mod quorum;
+pub mod replicated;
 pub mod scheduler;
+
+use windtunnel::task::{Group, dump};
+
+/// The tasks that the patterns have started and that have not ended.
+fn live_tasks_of_patterns() -> usize {
+    let of_patterns = |group: &&Group| group.tasks[0].spawned_at.is_some_and(|at| at.file().contains("patterns/src"));
+    dump().groups.iter().filter(of_patterns).map(|group| group.tasks.len()).sum()
+}
