@@ -245,7 +245,7 @@ impl Steps {
 
 impl Sink for Steps {
     fn line(&mut self, text: &dyn fmt::Display) {
-        let task = with_current_task(|_, task| task.into_owned()).unwrap_or_else(|| "main".into());
+        let task = with_current_task(|_, task| task.concat()).unwrap_or_else(|| "main".into());
         self.lock().push((task, text.to_string()));
     }
 }

@@ -71,7 +71,7 @@ impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.kind == Kind::Write { "write" } else { "read" })?;
         if let Some((id, name)) = &self.task {
-            write!(f, " by {}", task::label(name.as_deref(), *id))?;
+            write!(f, " by {}", task::label(name.as_deref(), *id, &mut itoa::Buffer::new()).concat())?;
         }
         write!(f, " at {}", task::place(self.at))
     }

@@ -15,8 +15,21 @@ impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name {
             Some(name) => f.write_str(name),
-            None => write!(f, "#{}", self.id),
+            None => {
+                f.write_str("#")?;
+                Number(self.id).fmt(f)
+            }
         }
+    }
+}
+
+/// A number in a trace line. A formatter of the standard library looks for a sign and for padding first, which takes it longer
+/// than the digits do; and a simulation writes some numbers for each packet.
+pub(crate) struct Number<N>(pub(crate) N);
+
+impl<N: itoa::Integer + Copy> fmt::Display for Number<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(itoa::Buffer::new().format(self.0))
     }
 }
 

@@ -143,7 +143,7 @@ impl Sweep {
         report.runs += first.len() as u64;
         for (_, outcome) in &first {
             oracle::merge(&mut report.sometimes, &outcome.sometimes);
-            hash.add(&outcome.trace.to_le_bytes());
+            hash.add(outcome.trace, &[]);
         }
         if let Some((position, outcome)) = first.iter().find(|(_, outcome)| outcome.cause.is_some()) {
             report.failure = Failure::smallest(scenario, outcome.clone(), stop, &self.budget);

@@ -121,40 +121,41 @@ impl Sink for Trace {
         }
         let inner = &mut *inner;
         let at = now();
-        if with_current_task(|node, task| inner.enter(at, node, &task, text)).is_none() {
-            inner.enter(at, None, "simulator", text);
+        if with_current_task(|node, task| inner.enter(at, node, task, text)).is_none() {
+            inner.enter(at, None, ["simulator", ""], text);
         }
     }
 }
 
 impl Inner {
     /// Most runs keep no lines: what is only hashed is not built.
-    fn enter(&mut self, at: Duration, node: Option<&Arc<str>>, task: &str, text: &dyn fmt::Display) {
+    fn enter(&mut self, at: Duration, node: Option<&Arc<str>>, task: [&str; 2], text: &dyn fmt::Display) {
         let Self { hash, buffer, prefixes, lines, .. } = self;
         buffer.clear();
-        for part in [node.map_or("-", |node| node), " ", task, ": "] {
+        for part in [node.map_or("-", |node| node), " ", task[0], task[1], ": "] {
             buffer.push_str(part);
         }
         write!(buffer, "{text}").expect("a string takes anything");
-        hash.add(&u64::try_from(at.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
-        hash.add(buffer.as_bytes());
+        hash.add(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX), buffer.as_bytes());
         if prefixes.len() < MOST_PREFIXES {
             #[expect(clippy::cast_possible_truncation, reason = "the low half")]
             prefixes.push(hash.0 as u32);
         }
         if let Some(lines) = lines {
-            lines.push(TraceLine { at, node: node.cloned(), task: task.to_owned(), text: text.to_string() });
+            lines.push(TraceLine { at, node: node.cloned(), task: task.concat(), text: text.to_string() });
         }
     }
 }
 
-/// A hash over parts, each with its predecessors' hash as the seed of `XXH3` (64 bits): the same on every machine and version.
+/// A hash over numbered parts, each with its predecessors' hash and its number as the seed of `XXH3` (64 bits): the same on every
+/// machine and version.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hash(pub(crate) u64);
 
 impl Hash {
-    pub(crate) fn add(&mut self, part: &[u8]) {
-        self.0 = xxh3_64_with_seed(part, self.0);
+    pub(crate) fn add(&mut self, number: u64, part: &[u8]) {
+        // The multiplier of Fibonacci hashing: numbers that are near each other change every bit of the seed.
+        self.0 = xxh3_64_with_seed(part, self.0 ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     }
 }
 

@@ -16,7 +16,6 @@ mod trace;
 #[cfg(feature = "sim")]
 mod watch;
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -187,9 +186,10 @@ pub fn now() -> Duration {
     backend::now()
 }
 
-/// Calls `f` with the task being polled on this thread, as traces name it: its node, if it has one, and its label.
-pub fn with_current_task<R>(f: impl FnOnce(Option<&Arc<str>>, Cow<'_, str>) -> R) -> Option<R> {
-    task::with_current(|entry| f(entry.node.as_ref(), task::label(entry.name.as_deref(), entry.id)))
+/// Calls `f` with the task being polled on this thread, as traces name it: its node, if it has one, and its label
+/// in parts.
+pub fn with_current_task<R>(f: impl FnOnce(Option<&Arc<str>>, [&str; 2]) -> R) -> Option<R> {
+    task::with_current(|entry| f(entry.node.as_ref(), entry.label(&mut itoa::Buffer::new())))
 }
 
 /// In a run a panic is noted and not printed: the driver reports it. Elsewhere the hook that was there goes on.

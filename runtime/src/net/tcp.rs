@@ -14,6 +14,7 @@ use super::addr::ToSocketAddrs;
 use super::deadline::Deadline;
 use super::{Shown, at, first};
 use crate::backend;
+use crate::object::Number;
 use crate::task::{Op, blocked};
 use crate::time::Instant;
 
@@ -247,7 +248,7 @@ fn poll_read(
             deadline.poll_waiting(cx)
         }
         ready @ Poll::Ready(_) => {
-            tracing::trace!(target: "windtunnel::net", "tcp read of {}", buf.filled().len() - before);
+            tracing::trace!(target: "windtunnel::net", "tcp read of {}", Number(buf.filled().len() - before));
             ready
         }
     }
@@ -269,7 +270,7 @@ fn poll_write(
             deadline.poll_waiting(cx)
         }
         Poll::Ready(Ok(count)) => {
-            tracing::trace!(target: "windtunnel::net", "tcp write of {count}");
+            tracing::trace!(target: "windtunnel::net", "tcp write of {}", Number(count));
             Poll::Ready(Ok(count))
         }
         error @ Poll::Ready(Err(_)) => error,

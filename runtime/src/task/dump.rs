@@ -31,7 +31,7 @@ impl TaskState {
 
     /// What to call the task in a report.
     pub fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| format!("task {}", self.id))
+        super::label(self.name.as_deref(), self.id, &mut itoa::Buffer::new()).concat()
     }
 }
 

@@ -1,6 +1,5 @@
 //! What is known of each task, kept outside the task's future.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::Location;
 use std::sync::Arc;
@@ -94,7 +93,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = |f: &mut fmt::Formatter<'_>, op: Op, on: Option<Label>| match on {
             Some(label) => write!(f, "{op} ({label})"),
-            None => write!(f, "{op}"),
+            None => op.fmt(f),
         };
         match self {
             Wait::Running => f.write_str("running"),
@@ -150,18 +149,26 @@ pub(crate) struct Entry {
     pub(crate) parker: std::sync::OnceLock<Arc<crate::backend::loom::Parker>>,
 }
 
-/// What to call a task.
-pub(crate) fn label(name: Option<&str>, id: u64) -> Cow<'_, str> {
-    name.map_or_else(|| format!("task {id}").into(), Cow::from)
+/// What to call a task, in parts: every line of a simulation's trace says it, so nothing is built for it.
+pub(crate) fn label<'a>(name: Option<&'a str>, id: u64, number: &'a mut itoa::Buffer) -> [&'a str; 2] {
+    match name {
+        Some(name) => [name, ""],
+        None => ["task ", number.format(id)],
+    }
 }
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&label(self.name.as_deref(), self.id))
+        self.label(&mut itoa::Buffer::new()).into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 
 impl Entry {
+    /// See [`label`].
+    pub(crate) fn label<'a>(&'a self, number: &'a mut itoa::Buffer) -> [&'a str; 2] {
+        label(self.name.as_deref(), self.id, number)
+    }
+
     /// Enters a new task into the current run's registry.
     pub(crate) fn register(
         name: Option<Arc<str>>,
