@@ -5,12 +5,15 @@
 //! workspace's `tests` package.
 
 pub mod call;
+pub mod finger;
 pub mod first;
 pub mod fork_join;
 pub mod lookup;
 mod owned;
 pub mod par;
 pub mod quorum;
+pub mod quoted;
 mod race;
 pub mod replicated;
 pub mod scheduler;
+pub mod service;

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 30] = [
+const PRIMITIVES: [&str; 33] = [
     "channel",
     "go channel",
     "select",
@@ -58,6 +58,9 @@ const PRIMITIVES: [&str; 30] = [
     "fork-join",
     "first response",
     "replicated client",
+    "quoted string",
+    "service",
+    "finger",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

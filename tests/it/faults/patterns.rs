@@ -9,6 +9,9 @@ const OWNED: &str = "patterns/src/owned.rs";
 const FORK_JOIN: &str = "patterns/src/fork_join.rs";
 const RACE: &str = "patterns/src/race.rs";
 const FIRST: &str = "patterns/src/first.rs";
+const QUOTED: &str = "patterns/src/quoted.rs";
+const SERVICE: &str = "patterns/src/service.rs";
+const FINGER: &str = "patterns/src/finger.rs";
 const REPLICATED: &str = "patterns/src/replicated.rs";
 
 faults! {
@@ -88,5 +91,50 @@ faults! {
         "a failure of another server ends the patience with this one" in REPLICATED:
             "Ok(Some(Finish::Failed(other))) if other != server => {}" => "",
             caught by "scenarios::replicated::servers_are_asked_a_stagger_apart_or_once_the_last_has_failed";
+    }
+    "quoted string" {
+        "a backslash escapes nothing in the table" in QUOTED:
+            "(State::Within, '\\\\') => Ok(State::Escaped)," => "",
+            caught by "quoted::the_forms_agree_on_every_text_of_seven_characters";
+        "the code reads on behind an escaped character" in QUOTED:
+            "'\\\\' => drop(input.read_char().await?)," => "'\\\\' => while input.read_char().await? == 'a' {},",
+            caught by "quoted::the_forms_agree_on_every_text_of_seven_characters";
+        "the task does not say how the string ended" in QUOTED:
+            "statuses.send(status).await.ok();\n    }" => "}",
+            caught by "models::quoted::bad_input_is_told_at_once";
+        "a dropped call owes nothing" in QUOTED:
+            "self.owed = true;" => "",
+            caught by "models::quoted::a_dropped_call_has_read_its_character";
+        "the task takes a character after the end" in QUOTED:
+            "drop(chars);" => "let _chars = chars;",
+            caught by "models::quoted::a_character_after_the_end_is_an_error";
+    }
+    "service" {
+        "a connection outlives its service" in SERVICE:
+            "cut.run(service.handle(conn, draining)).await.ok();" => "service.handle(conn, draining).await;",
+            caught by "models::service::dropped_it_leaves_no_connection";
+        "a connection is served without a place" in SERVICE:
+            "let _place = place;" => "drop(place);",
+            caught by "models::service::no_more_than_the_limit_at_once";
+        "the service ends at its deadline whatever is left" in SERVICE:
+            "let _all = serving.places.acquire_many(most).await;" => "",
+            caught by "scenarios::service::sessions_that_do_not_end_are_cut_off_at_the_deadline";
+        "connections are not told that the service drains" in SERVICE:
+            "draining: stop.child()," => "draining: Context::new(),",
+            caught by "scenarios::service::a_service_that_drains_lets_sessions_end_and_sends_others_away";
+        "an error of accept is tried again at once" in SERVICE:
+            "self.0 = (self.0 * 2).clamp(Self::FIRST, Self::LONGEST);" => "self.0 = Duration::from_micros(1);",
+            caught by "scenarios::service::a_listener_that_fails_is_tried_ever_more_seldom";
+    }
+    "finger" {
+        "a question may take for ever" in FINGER:
+            "time::timeout(self.limits.question, (&mut conn)" => "time::timeout(Duration::MAX, (&mut conn)",
+            caught by "scenarios::service::finger_answers_beside_clients_that_are_silent_or_stalled";
+        "an answer may take for ever" in FINGER:
+            "time::timeout(self.limits.answer, saying)" => "time::timeout(Duration::MAX, saying)",
+            caught by "scenarios::service::finger_answers_beside_clients_that_are_silent_or_stalled";
+        "a name may be an option" in FINGER:
+            "user.starts_with('-') || " => "",
+            caught by "service::finger_speaks_its_protocol";
     }
 }

@@ -6,7 +6,9 @@ mod counter;
 mod first;
 mod fork_join;
 mod lookup;
+mod quoted;
 mod scheduler;
+mod service;
 
 use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
 
@@ -52,11 +54,14 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 19] = [
+pub const BUGS: [&Bug; 25] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
     &scheduler::CLOSED_SERVERS_SPIN,
+    &quoted::NO_FINAL_STATUS,
+    &quoted::EARLY_STOP_LEAK,
+    &quoted::CALL_AFTER_DONE,
     &client::DONE_CAPACITY_1_LEAK,
     &client::DONE_UNBUFFERED_LEAK,
     &client::ALL_DEAD_HANG,
@@ -70,6 +75,9 @@ pub const BUGS: [&Bug; 19] = [
     &first::WRONG_FAST_REPLICA,
     &fork_join::UNBUFFERED_JOBS,
     &fork_join::EARLY_EXIT_LEAK,
+    &service::ACCEPT_ERROR_SPIN,
+    &service::NO_SHUTDOWN,
+    &service::SECOND_EXIT_BLOCKS,
     &lookup::DONE_NOT_DEFERRED,
     &counter::RACY_COUNTER,
 ];

@@ -4,8 +4,10 @@ pub mod first;
 pub mod fork_join;
 pub mod lookup;
 pub mod quorum;
+pub mod quoted;
 pub mod replicated;
 pub mod scheduler;
+pub mod service;
 
 use windtunnel::task::{Group, dump};
 

@@ -1,0 +1,135 @@
+//! A service under every interleaving, on connections that are numbers. A timer may fire at any time there: draining may take as
+//! long as it may, or no time at all.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use windtunnel::go::{self, Channel};
+use windtunnel::sync::Context;
+use windtunnel::task::spawn_named;
+use windtunnel::time;
+use windtunnel_patterns::service::{Drained, Listener, Options, Service, serve};
+
+use super::task::forever;
+
+/// A listener with these connections and no others.
+struct Incoming(Channel<io::Result<u32>>);
+
+impl Incoming {
+    fn new(conns: impl IntoIterator<Item = io::Result<u32>>) -> Self {
+        let incoming = go::named("incoming", 2);
+        for conn in conns {
+            assert!(incoming.try_send(conn).is_ok(), "there is room for two");
+        }
+        Self(incoming)
+    }
+}
+
+impl Listener for Incoming {
+    type Conn = u32;
+
+    async fn accept(&self) -> io::Result<u32> {
+        self.0.recv().await.expect("never closed")
+    }
+}
+
+/// Says which connections it has begun, refused and ended.
+#[derive(Clone)]
+struct Tell {
+    said: Channel<(&'static str, u32)>,
+    hangs: bool,
+}
+
+impl Tell {
+    fn new(hangs: bool) -> Self {
+        Self { said: go::named("said", 4), hangs }
+    }
+
+    fn say(&self, what: &'static str, conn: u32) {
+        assert!(self.said.try_send((what, conn)).is_ok(), "there is room for four");
+    }
+
+    /// What was said by now.
+    fn heard(&self) -> Vec<(&'static str, u32)> {
+        std::iter::from_fn(|| self.said.try_recv().ok()).collect()
+    }
+}
+
+impl Service<u32> for Tell {
+    async fn handle(&self, conn: u32, draining: Context) {
+        self.say("begun", conn);
+        if self.hangs {
+            forever().await;
+        }
+        draining.cancelled().await;
+        self.say("ended", conn);
+    }
+
+    async fn refuse(&self, conn: u32) {
+        self.say("refused", conn);
+    }
+}
+
+fn options(connections: usize) -> Options {
+    Options { connections: NonZeroUsize::new(connections).expect("one at least"), drain: time::secs(1) }
+}
+
+/// A connection under way is told that the service drains, and ends in its own way, or is cut off at the deadline; with it the service
+/// ends, and nothing is left.
+#[windtunnel_model::test]
+pub async fn stopped_it_ends_with_its_last_connection() {
+    let (stop, service) = (Context::named("stop"), Tell::new(false));
+    let stopping = stop.clone();
+    spawn_named("operator", async move { stopping.cancel() });
+    serve(Incoming::new([Ok(1)]), service.clone(), options(1), stop).await;
+    let heard = service.heard();
+    let whole = heard == [("begun", 1), ("ended", 1)] || heard == [("refused", 1)];
+    let cut_off = heard.is_empty() || heard == [("begun", 1)];
+    assert!(whole || cut_off, "{heard:?}");
+}
+
+/// One that does not end is cut off.
+#[windtunnel_model::test]
+pub async fn what_hangs_is_cut_off() {
+    let (stop, service) = (Context::named("stop"), Tell::new(true));
+    let (stopping, said) = (stop.clone(), service.said.clone());
+    spawn_named("operator", async move {
+        assert_eq!(said.recv().await, Some(("begun", 1)));
+        stopping.cancel();
+    });
+    let drained = serve(Incoming::new([Ok(1)]), service, options(1), stop).await;
+    assert_eq!(drained, Drained { cut_off: 1 });
+}
+
+/// With one place the second connection waits until the first has ended, here for ever: it is refused when the service drains.
+#[windtunnel_model::test]
+pub async fn no_more_than_the_limit_at_once() {
+    let (stop, service) = (Context::named("stop"), Tell::new(true));
+    let (stopping, said) = (stop.clone(), service.said.clone());
+    spawn_named("operator", async move {
+        assert_eq!(said.recv().await, Some(("begun", 1)));
+        stopping.cancel();
+    });
+    serve(Incoming::new([Ok(1), Ok(2)]), service.clone(), options(1), stop).await;
+    assert!(matches!(service.heard()[..], [] | [("refused", 2)]), "the second never begins");
+}
+
+/// Errors are passed over or waited for, and the connection behind them is served.
+#[windtunnel_model::test]
+pub async fn an_error_of_accept_is_not_the_end() {
+    let (stop, service) = (Context::named("stop"), Tell::new(true));
+    let (stopping, said) = (stop.clone(), service.said.clone());
+    spawn_named("operator", async move {
+        assert_eq!(said.recv().await, Some(("begun", 1)));
+        stopping.cancel();
+    });
+    let error = Err(io::ErrorKind::ConnectionAborted.into());
+    serve(Incoming::new([error, Ok(1)]), service, options(1), stop).await;
+}
+
+/// Dropped at any moment, it leaves no connection behind.
+#[windtunnel_model::test]
+pub async fn dropped_it_leaves_no_connection() {
+    let serving = serve(Incoming::new([Ok(1)]), Tell::new(true), options(1), Context::named("stop"));
+    assert_eq!(time::timeout(time::secs(1), serving).await, Err(time::Elapsed));
+}
