@@ -5,9 +5,11 @@
 //! workspace's `tests` package.
 
 pub mod call;
+pub mod debug;
 pub mod finger;
 pub mod first;
 pub mod fork_join;
+pub mod http;
 pub mod lookup;
 mod owned;
 pub mod par;

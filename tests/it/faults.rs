@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 33] = [
+const PRIMITIVES: [&str; 34] = [
     "channel",
     "go channel",
     "select",
@@ -61,6 +61,7 @@ const PRIMITIVES: [&str; 33] = [
     "quoted string",
     "service",
     "finger",
+    "http and /debug/tasks",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

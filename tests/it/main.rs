@@ -6,6 +6,7 @@ mod cell;
 mod common;
 mod conformance;
 mod context;
+mod debug;
 mod determinism;
 mod faults;
 mod first;

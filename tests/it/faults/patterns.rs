@@ -12,6 +12,8 @@ const FIRST: &str = "patterns/src/first.rs";
 const QUOTED: &str = "patterns/src/quoted.rs";
 const SERVICE: &str = "patterns/src/service.rs";
 const FINGER: &str = "patterns/src/finger.rs";
+const HTTP: &str = "patterns/src/http.rs";
+const DEBUG: &str = "patterns/src/debug.rs";
 const REPLICATED: &str = "patterns/src/replicated.rs";
 
 faults! {
@@ -136,5 +138,16 @@ faults! {
         "a name may be an option" in FINGER:
             "user.starts_with('-') || " => "",
             caught by "service::finger_speaks_its_protocol";
+    }
+    "http and /debug/tasks" {
+        "a connection has no limit" in HTTP:
+            "time::timeout(self.limit, conversing)" => "time::timeout(Duration::MAX, conversing)",
+            caught by "debug::a_connection_ends_at_its_limit_and_with_the_answer_under_way_when_the_service_drains";
+        "a connection that is kept alive holds up the end" in HTTP:
+            "serving.as_mut().graceful_shutdown()," => "{}",
+            caught by "debug::a_connection_ends_at_its_limit_and_with_the_answer_under_way_when_the_service_drains";
+        "the total is that of the groups" in DEBUG:
+            "total: dump.len()" => "total: dump.groups.len()",
+            caught by "debug::a_hundred_leaked_tasks_are_in_the_top_row_of_a_live_program";
     }
 }
