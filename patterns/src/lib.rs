@@ -7,9 +7,12 @@
 pub mod call;
 pub mod first;
 pub mod fork_join;
+pub mod frame;
 pub mod lookup;
+pub mod mux;
 mod owned;
 pub mod par;
+pub mod pipe;
 pub mod quorum;
 mod race;
 pub mod replicated;
