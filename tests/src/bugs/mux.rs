@@ -13,11 +13,12 @@ use super::{Bug, Expected};
 
 type Tag = u64;
 
-/// `type Mux struct`, and the replies of its service.
+/// `type Mux struct`, with the replies of its service.
 #[derive(Clone)]
 struct Mux {
-    send: Channel<Tag>,
-    replies: Channel<Tag>,
+    network: Channel<Tag>,
+    /// Replies to each request.
+    replies: usize,
     pending: Arc<Mutex<BTreeMap<Tag, Channel<Tag>>>>,
 }
 
@@ -35,25 +36,14 @@ enum Entry {
 impl Mux {
     /// `Init`, with a service that sends so many replies to each request.
     fn init(replies: usize, entry: Entry) -> Self {
-        let (send, network, pending) = (go::named("send", 0), go::named("network", 0), Mutex::named("mu", BTreeMap::new()));
-        let mux = Self { send, replies: network, pending: Arc::new(pending) };
-        spawn_named("send loop", mux.clone().send_loop(replies));
+        let (network, pending) = (go::named("network", 2 * replies), Mutex::named("mu", BTreeMap::new()));
+        let mux = Self { network, replies, pending: Arc::new(pending) };
         spawn_named("recv loop", mux.clone().recv_loop(entry));
         mux
     }
 
-    /// `for args := range m.send { m.srv.Send(args) }`; the service ends with the requests.
-    async fn send_loop(self, replies: usize) {
-        while let Some(tag) = self.send.recv().await {
-            for _ in 0..replies {
-                self.replies.send(tag).await.expect("closed below");
-            }
-        }
-        self.replies.close().expect("closed once");
-    }
-
     async fn recv_loop(self, entry: Entry) {
-        while let Some(tag) = self.replies.recv().await {
+        while let Some(tag) = self.network.recv().await {
             let done = {
                 let mut pending = self.pending.lock().await;
                 if matches!(entry, Entry::Kept) { pending.get(&tag).cloned() } else { pending.remove(&tag) }
@@ -73,8 +63,11 @@ impl Mux {
         done
     }
 
+    /// `m.srv.Send(args)`
     async fn send(&self, tag: Tag) {
-        self.send.send(tag).await.expect("send is open");
+        for _ in 0..self.replies {
+            self.network.send(tag).await.expect("the service is there");
+        }
     }
 
     async fn call(&self, tag: Tag) {
@@ -83,18 +76,57 @@ impl Mux {
         done.recv().await;
     }
 
+    /// `for args := range m.send { m.srv.Send(args) }`; the service goes when the requests end.
+    fn start_sending(&self) -> Channel<Tag> {
+        let (mux, send) = (self.clone(), go::named("send", 0));
+        let requests = send.clone();
+        spawn_named("send loop", async move {
+            while let Some(tag) = requests.recv().await {
+                mux.send(tag).await;
+            }
+            mux.shut_down();
+        });
+        send
+    }
+
     /// What the talk's does not have.
     fn shut_down(&self) {
-        self.send.close().expect("closed once");
+        self.network.close().expect("closed once");
     }
 }
 
-async fn two_calls(tags: [Tag; 2], replies: usize, entry: Entry) {
-    let mux = Mux::init(replies, entry);
-    for tag in tags {
-        mux.call(tag).await;
+/// One call, whose request is sent by the send loop.
+async fn call_through_the_send_loop(shut_down: bool) {
+    let mux = Mux::init(1, Entry::Deleted);
+    let (send, done) = (mux.start_sending(), mux.register(1).await);
+    send.send(1).await.expect("send is open");
+    done.recv().await;
+    if shut_down {
+        send.close().expect("closed once");
+    }
+}
+
+/// Two calls, one after the other, with the same tag.
+async fn a_tag_used_twice(entry: Entry) {
+    let mux = Mux::init(1, entry);
+    mux.call(1).await;
+    mux.call(1).await;
+    mux.shut_down();
+}
+
+/// Calls 1 and 2 are registered and their requests sent: these replies come to them.
+async fn replies_come<const N: usize>(replies: [Tag; N], entry: Entry) {
+    let (network, pending) = (go::named("network", N), Mutex::named("mu", BTreeMap::new()));
+    let mux = Mux { network, replies: 0, pending: Arc::new(pending) };
+    let calls = [mux.register(1).await, mux.register(2).await];
+    for tag in replies {
+        mux.network.try_send(tag).expect("there is room for each");
     }
     mux.shut_down();
+    spawn_named("recv loop", mux.recv_loop(entry));
+    for done in calls {
+        done.recv().await;
+    }
 }
 
 pub(super) static SEND_NEVER_MADE: Bug = Bug {
@@ -111,13 +143,7 @@ pub(super) static SEND_NEVER_MADE: Bug = Bug {
             nil().send(1).await.expect("never closed");
         })
     },
-    mended: || {
-        Box::pin(async {
-            let mux = Mux::init(1, Entry::Deleted);
-            mux.call(1).await;
-            mux.shut_down();
-        })
-    },
+    mended: || Box::pin(call_through_the_send_loop(true)),
     expected: Expected {
         word: "DEADLOCK",
         tasks: &[
@@ -134,8 +160,8 @@ pub(super) static PENDING_NEVER_DELETED: Bug = Bug {
     source: "002:2666-2680",
     summary: "The entry of a finished call stays in the map: it grows for ever, and a tag that is used again panics.",
     builder: Builder::new,
-    buggy: || Box::pin(two_calls([1, 1], 1, Entry::Kept)),
-    mended: || Box::pin(two_calls([1, 1], 1, Entry::Deleted)),
+    buggy: || Box::pin(a_tag_used_twice(Entry::Kept)),
+    mended: || Box::pin(a_tag_used_twice(Entry::Deleted)),
     expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "duplicate call tag" },
 };
 
@@ -144,8 +170,8 @@ pub(super) static DUPLICATE_REPLIES_WEDGE: Bug = Bug {
     source: "002:2666-2680",
     summary: "Of three replies to a call one is taken and one fits the buffer: the third blocks the loop for every other call.",
     builder: Builder::new,
-    buggy: || Box::pin(two_calls([1, 2], 3, Entry::Kept)),
-    mended: || Box::pin(two_calls([1, 2], 3, Entry::DeletedIfAny)),
+    buggy: || Box::pin(replies_come([1, 1, 1, 2], Entry::Kept)),
+    mended: || Box::pin(replies_come([1, 1, 1, 2], Entry::DeletedIfAny)),
     expected: Expected {
         word: "DEADLOCK",
         tasks: &[("main", "channel recv (done)"), ("recv loop", "channel send (done)")],
@@ -158,8 +184,8 @@ pub(super) static DUPLICATE_REPLY_CRASH: Bug = Bug {
     source: "003 [51:26]",
     summary: "With the entry deleted, a second reply to a call finds none, and what a peer sends panics the client.",
     builder: Builder::new,
-    buggy: || Box::pin(two_calls([1, 2], 2, Entry::Deleted)),
-    mended: || Box::pin(two_calls([1, 2], 2, Entry::DeletedIfAny)),
+    buggy: || Box::pin(replies_come([1, 1, 2], Entry::Deleted)),
+    mended: || Box::pin(replies_come([1, 1, 2], Entry::DeletedIfAny)),
     expected: Expected { word: "PANIC", tasks: &[("recv loop", "running")], message: "unexpected reply" },
 };
 
@@ -168,7 +194,7 @@ pub(super) static LOST_REPLY_HANG: Bug = Bug {
     source: "002:2718-2732",
     summary: "A reply is lost, and the call that waits for it never ends.",
     builder: Builder::new,
-    buggy: || Box::pin(two_calls([1, 2], 0, Entry::Deleted)),
+    buggy: || Box::pin(async { Mux::init(0, Entry::Deleted).call(1).await }),
     mended: || {
         Box::pin(async {
             let mux = Mux::init(0, Entry::DeletedIfAny);
@@ -193,14 +219,8 @@ pub(super) static NO_SHUTDOWN: Bug = Bug {
     source: "002:2645-2680",
     summary: "Nothing ends the two loops: each multiplexer that is let go leaves two tasks behind.",
     builder: Builder::new,
-    buggy: || Box::pin(async { Mux::init(1, Entry::Deleted).call(1).await }),
-    mended: || {
-        Box::pin(async {
-            let mux = Mux::init(1, Entry::Deleted);
-            mux.call(1).await;
-            mux.shut_down();
-        })
-    },
+    buggy: || Box::pin(call_through_the_send_loop(false)),
+    mended: || Box::pin(call_through_the_send_loop(true)),
     expected: Expected {
         word: "LEAK",
         tasks: &[("send loop", "channel recv (send)"), ("recv loop", "channel recv (network)")],

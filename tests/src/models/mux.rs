@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use windtunnel::io::{AsyncRead, AsyncWrite, ReadBuf};
-use windtunnel::task::yield_now;
 use windtunnel::{spawn, time};
 use windtunnel_patterns::frame::{Frame, FrameReader, FrameWriter, HEADER};
 use windtunnel_patterns::mux::{Lost, Mux, MuxError, Options, Stats, kind, serve};
 use windtunnel_patterns::pipe::pipe;
 
-use super::begun;
+use super::{begin, begun};
 
 fn options(in_flight: usize) -> Options {
     let in_flight = NonZeroUsize::new(in_flight).expect("at least one");
@@ -95,23 +94,24 @@ fn echo(tags: &[u64]) -> Option<Vec<u64>> {
 }
 
 /// Hint 18, use goroutines, channels, and mutexes together: two calls, answered in the reverse order, have their own replies.
-#[windtunnel_model::test]
+#[windtunnel_model::test(preemptions = 2)]
 pub async fn each_of_two_calls_has_its_own_reply() {
     let mux = scripted(2, |tags| Some(if let [first, second] = *tags { vec![second, first] } else { Vec::new() }));
-    let other = Arc::clone(&mux);
-    let other = spawn(async move { other.call("b").await });
-    assert_eq!(mux.call("a").await.unwrap(), "a");
-    assert_eq!(other.await.unwrap().unwrap(), "b");
+    let mut first = pin!(mux.call("a"));
+    begin(first.as_mut()).await;
+    assert_eq!(mux.call("b").await.unwrap(), "b");
+    assert_eq!(first.await.unwrap(), "a");
 }
 
 /// With one place, the second call waits for the first to end.
-#[windtunnel_model::test]
+#[windtunnel_model::test(preemptions = 2)]
 pub async fn a_call_beyond_the_limit_waits_for_a_place() {
     let mux = scripted(1, echo);
-    let other = Arc::clone(&mux);
-    let other = spawn(async move { other.call("b").await });
-    assert_eq!(mux.call("a").await.unwrap(), "a");
-    assert_eq!(other.await.unwrap().unwrap(), "b");
+    let (mut first, mut second) = (pin!(mux.call("a")), pin!(mux.call("b")));
+    begin(first.as_mut()).await;
+    begin(second.as_mut()).await;
+    assert_eq!(first.await.unwrap(), "a");
+    assert_eq!(second.await.unwrap(), "b");
     assert_eq!(mux.stats().in_flight, 0);
 }
 
@@ -126,18 +126,21 @@ pub async fn stray_replies_are_counted_and_dropped() {
     assert!((2..=7).contains(&stray) && (1..=2).contains(&unknown), "{stray} {unknown}");
 }
 
-/// A call that is dropped, before or after its reply came, gives its place back, and the next call has its own reply.
+/// A call that is dropped, before or after its request was sent or its reply came, gives its place back.
 #[windtunnel_model::test]
+pub async fn a_dropped_call_gives_its_place_back() {
+    let mux = scripted(1, echo);
+    begun(pin!(mux.call("a"))).await;
+    assert_eq!(mux.stats().in_flight, 0);
+}
+
+/// A call that is dropped, before or after its request was sent or its reply came, gives its place to the next, which has its own
+/// reply.
+#[windtunnel_model::test(preemptions = 2)]
 pub async fn a_dropped_call_gives_its_place_to_the_next() {
     let mux = scripted(1, echo);
-    {
-        let mut dropped = pin!(mux.call("a"));
-        if begun(dropped.as_mut()).await {
-            yield_now().await;
-        }
-    }
+    begun(pin!(mux.call("a"))).await;
     assert_eq!(mux.call("b").await.unwrap(), "b");
-    assert_eq!(mux.stats().in_flight, 0);
 }
 
 /// The deadline of a call against its reply.
@@ -155,13 +158,12 @@ pub async fn a_call_has_its_reply_or_is_past_its_deadline() {
 #[windtunnel_model::test]
 pub async fn loss_fails_every_pending_call_and_later_ones() {
     let mux = scripted(2, |tags| (tags.len() < 2).then(Vec::new));
-    let other = Arc::clone(&mux);
-    let other = spawn(async move { other.call("b").await });
     let lost = Err(MuxError::Lost(Lost::Ended));
-    assert_eq!(mux.call("a").await, lost);
-    assert_eq!(other.await.unwrap(), lost);
+    let mut first = pin!(mux.call("a"));
+    begin(first.as_mut()).await;
+    assert_eq!(mux.call("b").await, lost);
+    assert_eq!(first.await, lost);
     assert_eq!(mux.call("c").await, lost);
-    assert_eq!(mux.stats().in_flight, 0);
 }
 
 /// The connection is lost at any moment of a call, also one that waits for a place.
@@ -173,27 +175,27 @@ pub async fn loss_at_any_moment_ends_the_call() {
     assert!(matches!(mux.call("a").await, Err(MuxError::Lost(Lost::Ended | Lost::Broken(_)))));
 }
 
-/// Closing waits for a call in flight, which has its reply, unless the time is up first.
+/// Closing ends the task, in time or cut off; calls that come later fail.
 #[windtunnel_model::test]
+pub async fn closed_it_has_no_task_and_makes_no_call() {
+    let mux = scripted(1, echo);
+    let closed = mux.close(time::secs(1)).await;
+    assert!(matches!(closed, Ok(()) | Err(Lost::CutOff)), "{closed:?}");
+    assert_eq!(mux.call("a").await, Err(MuxError::Lost(closed.err().unwrap_or(Lost::Closed))));
+}
+
+/// Closing with a call in flight: it has its reply before, unless the time is up first.
+#[windtunnel_model::test(preemptions = 2)]
 pub async fn close_waits_for_the_call_in_flight() {
     let mux = scripted(1, echo);
     let mut call = pin!(mux.call("a"));
-    assert!(begun(call.as_mut()).await);
-    let other = Arc::clone(&mux);
-    let closing = spawn(async move { other.close(time::secs(1)).await });
-    let (reply, closed) = (call.await, closing.await.unwrap());
-    let cut_off = closed == Err(Lost::CutOff);
-    assert!(cut_off || closed.is_ok() && reply.is_ok(), "{closed:?} {reply:?}");
-}
-
-/// Closing with a call that is never answered: when its time is up the call fails, and no task is left.
-#[windtunnel_model::test]
-pub async fn close_cuts_off_what_is_never_answered() {
-    let mux = scripted(1, |_| Some(Vec::new()));
-    let mut call = pin!(mux.call("a"));
-    assert!(begun(call.as_mut()).await);
-    assert_eq!(mux.close(time::secs(1)).await, Err(Lost::CutOff));
-    assert_eq!(call.await, Err(MuxError::Lost(Lost::CutOff)));
+    begin(call.as_mut()).await;
+    let mut closing = pin!(mux.close(time::secs(1)));
+    if begun(closing.as_mut()).await {
+        let reply = call.await;
+        let closed = closing.await;
+        assert!(closed == Err(Lost::CutOff) || closed.is_ok() && reply.is_ok(), "{closed:?} {reply:?}");
+    }
 }
 
 /// Dropped, it leaves no task.
@@ -210,18 +212,18 @@ pub async fn dropped_with_its_call_it_leaves_no_task() {
     begun(call.as_mut()).await;
 }
 
-/// A server answers two requests, one at a time, and ends with them; its peer is in the main task.
+/// A server answers a request and ends; its peer has said that there is no other.
 #[windtunnel_model::test]
 pub async fn a_server_answers_and_ends() {
     let (here, there) = pipe(1);
-    let serving = spawn(serve(there, options(1), |request| async move { Ok::<_, String>(request) }));
     let (input, output) = windtunnel::io::split(here);
     let (mut replies, mut requests) = (FrameReader::new(input, 1), FrameWriter::new(output, 1));
     requests.write(&Frame { kind: kind::REQUEST, tag: 5, body: "a".into() }).await.unwrap();
     requests.end().await.unwrap();
+    let served = serve(there, options(1), |request| async move { Ok::<_, String>(request) }).await;
+    assert_eq!(served, Ok(()));
     assert_eq!(replies.next().await, Ok(Some(Frame { kind: kind::REPLY, tag: 5, body: "a".into() })));
     assert_eq!(replies.next().await, Ok(None));
-    assert_eq!(serving.await.unwrap(), Ok(()));
 }
 
 /// A server that is dropped leaves no handler.
