@@ -11,7 +11,7 @@
 //! async fn greet() -> io::Result<String> {
 //!     let (mut client, mut server) = pipe(1);
 //!     client.write_all(b"HELO there").await?;
-//!     drop(client);
+//!     client.shutdown().await?;
 //!     let mut heard = String::new();
 //!     server.read_to_string(&mut heard).await?;
 //!     Ok(heard)

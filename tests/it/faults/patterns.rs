@@ -10,6 +10,11 @@ const FORK_JOIN: &str = "patterns/src/fork_join.rs";
 const RACE: &str = "patterns/src/race.rs";
 const FIRST: &str = "patterns/src/first.rs";
 const REPLICATED: &str = "patterns/src/replicated.rs";
+const FRAME: &str = "patterns/src/frame.rs";
+const PIPE: &str = "patterns/src/pipe.rs";
+const MUX_CLIENT: &str = "patterns/src/mux/client.rs";
+const MUX_CONNECTION: &str = "patterns/src/mux/connection.rs";
+const MUX_SERVER: &str = "patterns/src/mux/server.rs";
 
 faults! {
     "par" {
@@ -88,5 +93,55 @@ faults! {
         "a failure of another server ends the patience with this one" in REPLICATED:
             "Ok(Some(Finish::Failed(other))) if other != server => {}" => "",
             caught by "scenarios::replicated::servers_are_asked_a_stagger_apart_or_once_the_last_has_failed";
+    }
+    "multiplexer" {
+        "the entry of a finished call stays" in MUX_CONNECTION:
+            "table.remove(&frame.tag)" => "table.get(&frame.tag).cloned()",
+            caught by "models::mux::stray_replies_are_counted_and_dropped";
+        "a call is registered after its request was sent" in MUX_CONNECTION:
+            "self.register(tag, reply);
+                    if let Err(error) = writer.write(&Frame { kind: kind::REQUEST, tag, body: request }).await {
+                        return (Lost::Broken(error), None);
+                    }"
+            => "if let Err(error) = writer.write(&Frame { kind: kind::REQUEST, tag, body: request }).await {
+                        return (Lost::Broken(error), None);
+                    }
+                    windtunnel::task::yield_now().await;
+                    self.register(tag, reply);",
+            caught by "models::mux::each_of_two_calls_has_its_own_reply";
+        "a reply to nobody ends the connection" in MUX_CONNECTION:
+            "self.shared.count(frame.tag);" => "break Lost::Unexpected(frame.kind);",
+            caught by "models::mux::stray_replies_are_counted_and_dropped";
+        "calls that are gone fill the table" in MUX_CONNECTION:
+            "table.retain(|_, caller| !caller.is_closed());" => "while table.len() >= self.in_flight {
+                    table.pop_last();
+                }",
+            caught by "mux::calls_that_are_dropped_take_no_entry_from_others";
+        "pending calls are kept when the connection is lost" in MUX_CONNECTION:
+            "drop(self.table.replace(Table::new()));" => "std::mem::forget(self.table.replace(Table::new()));",
+            caught by "models::mux::loss_fails_every_pending_call_and_later_ones";
+        "calls that wait for a place are not told of the loss" in MUX_CONNECTION:
+            "self.shared.end(end.0.clone());
+        self.places.close();" => "self.shared.end(end.0.clone());",
+            caught by "models::mux::closed_it_has_no_task_and_makes_no_call";
+        "a multiplexer that is closed late leaves its task" in MUX_CLIENT:
+            "self.task.abort();" => "",
+            caught by "mux::close_cuts_off_what_is_never_answered";
+        "closing does not wait for the calls in flight" in MUX_CLIENT:
+            "let _all = self.places.acquire_many(self.options.in_flight.get()).await;" => "",
+            caught by "scenarios::mux::close_waits_for_calls_in_flight";
+        "a server reads on while its places are taken" in MUX_SERVER:
+            "JoinSet::with_limit(options.in_flight.get())" => "JoinSet::with_limit(options.in_flight.get() + 1)",
+            caught by "scenarios::mux::a_server_answers_so_many_at_once";
+        "a frame's length is not looked at before it is read" in FRAME:
+            "check_length(length, self.limit)?;
+        if" => "if",
+            caught by "mux::a_frame_that_is_too_long_or_cut_short_is_an_error";
+        "a frame that comes in pieces loses what was read ahead" in FRAME:
+            "return Ok(Err(missing));" => "self.read.clear();\n            return Ok(Err(missing));",
+            caught by "mux::frames_survive_any_pieces";
+        "a pipe forgets what is left of a piece" in PIPE:
+            "self.unread.advance(length);" => "self.unread.clear();",
+            caught by "mux::frames_survive_any_pieces";
     }
 }

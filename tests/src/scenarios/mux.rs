@@ -68,7 +68,8 @@ fn caller(mux: &Arc<Mux>, name: usize, calls: usize, drops: f64) -> JoinHandle<u
         let mut answered = 0;
         for number in 0..calls {
             let request = format!("{name}/{number}");
-            let patience = if rng().random_bool(drops) { time::millis(rng().random_range(0..60)) } else { time::secs(60) };
+            let patience =
+                if rng().random_bool(drops) { time::millis(rng().random_range(0..60)) } else { time::secs(60) };
             if let Ok(reply) = time::timeout(patience, mux.call(request.clone())).await {
                 assert_eq!(reply.expect("the server is well"), request);
                 answered += 1;
@@ -106,7 +107,24 @@ pub async fn a_server_answers_so_many_at_once(sim: Sim) {
     assert_eq!(load.most.load(Ordering::Relaxed), 2);
 }
 
-/// A link with a second of delay each way: calls side by side take two seconds together, and each has its reply.
+/// Closing waits for calls in flight, which have their replies; a call that comes meanwhile fails.
+#[windtunnel_sim::test(seeds = 32)]
+pub async fn close_waits_for_calls_in_flight(sim: Sim) {
+    let (node, _) = server(&sim, CALLERS, time::millis(500));
+    let mux = connect(&node, CALLERS).await;
+    let callers: Vec<_> = (0..CALLERS).map(|name| caller(&mux, name, 1, 0.0)).collect();
+    time::sleep(time::millis(1)).await;
+    assert_eq!(mux.stats().in_flight, CALLERS);
+    assert_eq!(mux.close(time::secs(5)).await, Ok(()));
+    for caller in callers {
+        assert_eq!(caller.await.expect("its replies match"), 1);
+    }
+    assert_eq!(mux.call("late").await, Err(MuxError::Lost(Lost::Closed)));
+    time::sleep(time::secs(1)).await;
+    assert_eq!(live_tasks_of_patterns(), 0, "the server sees the end");
+}
+
+/// A link with 800 ms of delay each way: calls side by side share the wait, and each has its reply.
 #[windtunnel_sim::test(seeds = 32)]
 pub async fn calls_share_a_slow_link(sim: Sim) {
     let (node, _) = server(&sim, CALLERS, Duration::ZERO);
