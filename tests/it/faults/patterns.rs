@@ -95,8 +95,8 @@ faults! {
             caught by "scenarios::replicated::servers_are_asked_a_stagger_apart_or_once_the_last_has_failed";
     }
     "multiplexer" {
-        "the entry of a finished call stays" in MUX_CONNECTION:
-            "table.remove(&frame.tag)" => "table.get(&frame.tag).cloned()",
+        "a tag is used again" in MUX_CLIENT:
+            "next_tag.fetch_add(1," => "next_tag.fetch_xor(1,",
             caught by "models::mux::stray_replies_are_counted_and_dropped";
         "a call is registered after its request was sent" in MUX_CONNECTION:
             "self.register(tag, reply);
