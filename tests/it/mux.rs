@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use windtunnel::io::AsyncWriteExt;
+use windtunnel::io::{AsyncReadExt, AsyncWriteExt};
 use windtunnel::net::{TcpListener, TcpStream};
 use windtunnel::{spawn, time};
 use windtunnel_patterns::frame::{Frame, FrameError, FrameReader, FrameWriter};
@@ -295,6 +295,20 @@ proptest! {
             assert_eq!(reader.next().await, Ok(None));
         });
     }
+}
+
+#[test]
+fn a_piece_is_read_in_any_portions() {
+    on_one_thread(async {
+        let (mut here, mut there) = pipe(1);
+        here.write_all(b"abc").await.unwrap();
+        let mut heard = [0; 2];
+        there.read_exact(&mut heard).await.unwrap();
+        assert_eq!((&heard, there.read_u8().await.unwrap()), (b"ab", b'c'));
+        drop(there);
+        assert_eq!(here.write_all(b"d").await.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+        assert_eq!(here.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    });
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::owned::OwnedTasks;
 pub struct Mux {
     options: Options,
     shared: Arc<Shared>,
-    places: Arc<Semaphore>,
+    places: Semaphore,
     /// To the connection's task, which takes one when it has done the one before.
     commands: Sender<Command>,
     task: OwnedTasks,
@@ -49,8 +49,8 @@ impl Mux {
     {
         let (commands, queue) = channel::named("commands", 0);
         let shared = Arc::<Shared>::default();
-        let places = Arc::new(Semaphore::named("calls in flight", options.in_flight.get()));
-        let connection = Connection::new(Arc::clone(&shared), Arc::clone(&places), &options);
+        let places = Semaphore::named("calls in flight", options.in_flight.get());
+        let connection = Connection::new(Arc::clone(&shared), &options);
         let mut task = OwnedTasks::default();
         task.spawn("mux", connection.run(stream, queue));
         Self { options, shared, places, commands, task }

@@ -10,7 +10,6 @@ use futures_util::future;
 use windtunnel::cell::CheckedCell;
 use windtunnel::channel::{Receiver, Sender};
 use windtunnel::io::{self, AsyncRead, AsyncWrite};
-use windtunnel::sync::Semaphore;
 
 use super::{Lost, MuxError, Options, kind};
 use crate::frame::{Frame, FrameReader, FrameWriter};
@@ -29,7 +28,7 @@ pub(super) enum Command {
 }
 
 /// What the connection and the callers say to each other beside the commands. Nothing waits for it: it is read after a channel
-/// or the places have told that the connection has ended.
+/// has told that the connection has ended.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) next_tag: AtomicU64,
@@ -63,7 +62,6 @@ type Table = BTreeMap<u64, Sender<Reply>>;
 /// A connection, to be run.
 pub(super) struct Connection {
     shared: Arc<Shared>,
-    places: Arc<Semaphore>,
     in_flight: usize,
     body: usize,
     /// Shared by the halves of one task, which the cell checks.
@@ -74,9 +72,9 @@ pub(super) struct Connection {
 type End = (Lost, Option<Sender<()>>);
 
 impl Connection {
-    pub(super) fn new(shared: Arc<Shared>, places: Arc<Semaphore>, options: &Options) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, options: &Options) -> Self {
         let table = CheckedCell::named("pending", Table::new());
-        Self { shared, places, in_flight: options.in_flight.get(), body: options.body, table }
+        Self { shared, in_flight: options.in_flight.get(), body: options.body, table }
     }
 
     /// Ends when the stream does, or when it is told to.
@@ -103,7 +101,6 @@ impl Connection {
         let (sending, receiving) = (pin!(self.send(writer, queue)), pin!(self.receive(reader)));
         let end = future::select(sending, receiving).await.factor_first().0;
         self.shared.end(end.0.clone());
-        self.places.close();
         drop(self.table.replace(Table::new()));
         end
     }
