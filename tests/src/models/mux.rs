@@ -21,10 +21,13 @@ fn options(in_flight: usize) -> Options {
     Options { in_flight, body: 1, deadline: None }
 }
 
+/// What a peer does at the last of these requests: the tags of its replies, or `None`, and it hangs up.
+type Script = fn(&[u64]) -> Option<Vec<u64>>;
+
 /// A connection whose other end answers within: the `script` says, for each request, which tags it sends replies to, each with
 /// the body of the request of that tag; or that it hangs up.
 struct Scripted {
-    script: fn(&[u64]) -> Option<Vec<u64>>,
+    script: Script,
     requests: Vec<(u64, u8)>,
     replies: VecDeque<u8>,
     hung_up: bool,
@@ -32,7 +35,7 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn new(script: fn(&[u64]) -> Option<Vec<u64>>) -> Self {
+    fn new(script: Script) -> Self {
         Self { script, requests: Vec::new(), replies: VecDeque::new(), hung_up: false, reader: None }
     }
 
@@ -84,14 +87,12 @@ impl AsyncWrite for Scripted {
     }
 }
 
-fn scripted(in_flight: usize, script: fn(&[u64]) -> Option<Vec<u64>>) -> Arc<Mux> {
+fn scripted(in_flight: usize, script: Script) -> Arc<Mux> {
     Arc::new(Mux::new(Scripted::new(script), options(in_flight)))
 }
 
 /// Answers a request at once.
-fn echo(tags: &[u64]) -> Option<Vec<u64>> {
-    Some(tags[tags.len() - 1..].to_vec())
-}
+const ECHO: Script = |tags| Some(tags[tags.len() - 1..].to_vec());
 
 /// Hint 18, use goroutines, channels, and mutexes together: two calls, answered in the reverse order, have their own replies.
 #[windtunnel_model::test(preemptions = 3)]
@@ -128,7 +129,7 @@ pub async fn stray_replies_are_counted_and_dropped() {
 /// A call that is dropped, before or after its request was sent or its reply came, gives its place back.
 #[windtunnel_model::test]
 pub async fn a_dropped_call_gives_its_place_back() {
-    let mux = scripted(1, echo);
+    let mux = scripted(1, ECHO);
     begun(pin!(mux.call("a"))).await;
     assert_eq!(mux.stats().in_flight, 0);
 }
@@ -137,7 +138,7 @@ pub async fn a_dropped_call_gives_its_place_back() {
 /// reply.
 #[windtunnel_model::test(preemptions = 3)]
 pub async fn a_dropped_call_gives_its_place_to_the_next() {
-    let mux = scripted(1, echo);
+    let mux = scripted(1, ECHO);
     begun(pin!(mux.call("a"))).await;
     assert_eq!(mux.call("b").await.unwrap(), "b");
 }
@@ -146,7 +147,7 @@ pub async fn a_dropped_call_gives_its_place_to_the_next() {
 #[windtunnel_model::test]
 pub async fn a_call_has_its_reply_or_is_past_its_deadline() {
     let limit = time::millis(1);
-    let mux = Mux::new(Scripted::new(echo), Options { deadline: Some(limit), ..options(1) });
+    let mux = Mux::new(Scripted::new(ECHO), Options { deadline: Some(limit), ..options(1) });
     match mux.call("a").await {
         Ok(reply) => assert_eq!(reply, "a"),
         Err(error) => assert_eq!(error, MuxError::TimedOut(limit)),
@@ -177,7 +178,7 @@ pub async fn loss_at_any_moment_ends_the_call() {
 /// Closing ends the task, in time or cut off; calls that come later fail.
 #[windtunnel_model::test]
 pub async fn closed_it_has_no_task_and_makes_no_call() {
-    let mux = scripted(1, echo);
+    let mux = scripted(1, ECHO);
     let closed = mux.close(time::secs(1)).await;
     assert!(matches!(closed, Ok(()) | Err(Lost::CutOff)), "{closed:?}");
     assert_eq!(mux.call("a").await, Err(MuxError::Lost(closed.err().unwrap_or(Lost::Closed))));
@@ -186,7 +187,7 @@ pub async fn closed_it_has_no_task_and_makes_no_call() {
 /// Closing beside a call: the call has its reply before, or is not made, unless the time is up first.
 #[windtunnel_model::test(preemptions = 3)]
 pub async fn close_waits_for_the_call_in_flight() {
-    let mux = scripted(1, echo);
+    let mux = scripted(1, ECHO);
     let other = Arc::clone(&mux);
     let other = spawn(async move { other.call("a").await });
     let closed = mux.close(time::secs(1)).await;
@@ -200,7 +201,9 @@ pub async fn close_waits_for_the_call_in_flight() {
 /// Dropped, it leaves no task.
 #[windtunnel_model::test]
 pub async fn dropped_it_leaves_no_task() {
-    drop(scripted(1, echo));
+    let mux = scripted(1, ECHO);
+    windtunnel::task::yield_now().await;
+    drop(mux);
 }
 
 /// Dropped with a call in flight, it leaves no task either.
