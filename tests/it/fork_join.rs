@@ -44,7 +44,7 @@ fn a_job_that_panics_keeps_no_other_from_being_done() {
             match result {
                 Ok(result) => assert_eq!(result, n),
                 Err(died) => {
-                    assert!(n.is_multiple_of(3) && died == JoinError::Panicked("a multiple of three".into()), "{died}")
+                    assert!(n.is_multiple_of(3) && died == JoinError::Panicked("a multiple of three".into()), "{died}");
                 }
             }
         }

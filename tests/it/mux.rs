@@ -302,6 +302,7 @@ fn a_piece_is_read_in_any_portions() {
     on_one_thread(async {
         let (mut here, mut there) = pipe(1);
         here.write_all(b"abc").await.unwrap();
+        here.shutdown().await.unwrap();
         let mut heard = [0; 2];
         there.read_exact(&mut heard).await.unwrap();
         assert_eq!((&heard, there.read_u8().await.unwrap()), (b"ab", b'c'));
