@@ -16,6 +16,11 @@ impl OwnedTasks {
         self.0.push(task::spawn_named(name, task).abort_handle());
     }
 
+    /// Has those that have not ended dropped where they wait next.
+    pub(crate) fn abort(&self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+
     /// Lets them go: they have done what they were started for, and end by themselves.
     pub(crate) fn detach(&mut self) {
         self.0.clear();
@@ -24,6 +29,6 @@ impl OwnedTasks {
 
 impl Drop for OwnedTasks {
     fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
+        self.abort();
     }
 }

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 34] = [
+const PRIMITIVES: [&str; 35] = [
     "channel",
     "go channel",
     "select",
@@ -62,6 +62,7 @@ const PRIMITIVES: [&str; 34] = [
     "service",
     "finger",
     "http and /debug/tasks",
+    "multiplexer",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

@@ -16,6 +16,7 @@ mod history;
 mod leaks;
 mod limits;
 mod lookup;
+mod mux;
 mod net;
 mod oracle;
 mod pairs;

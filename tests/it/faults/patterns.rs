@@ -15,6 +15,11 @@ const FINGER: &str = "patterns/src/finger.rs";
 const HTTP: &str = "patterns/src/http.rs";
 const DEBUG: &str = "patterns/src/debug.rs";
 const REPLICATED: &str = "patterns/src/replicated.rs";
+const FRAME: &str = "patterns/src/frame.rs";
+const PIPE: &str = "patterns/src/pipe.rs";
+const MUX_CLIENT: &str = "patterns/src/mux/client.rs";
+const MUX_CONNECTION: &str = "patterns/src/mux/connection.rs";
+const MUX_SERVER: &str = "patterns/src/mux/server.rs";
 
 faults! {
     "par" {
@@ -149,5 +154,51 @@ faults! {
         "the total is that of the groups" in DEBUG:
             "total: dump.len()" => "total: dump.groups.len()",
             caught by "debug::a_hundred_leaked_tasks_are_in_the_top_row_of_a_live_program";
+    }
+    "multiplexer" {
+        "a tag is used again" in MUX_CLIENT:
+            "next_tag.fetch_add(1," => "next_tag.fetch_add(0,",
+            caught by "models::mux::stray_replies_are_counted_and_dropped";
+        "a call is registered after its request was sent" in MUX_CONNECTION:
+            "self.register(tag, reply);
+                    if let Err(error) = writer.write(&Frame { kind: kind::REQUEST, tag, body: request }).await {
+                        return (Lost::Broken(error), None);
+                    }"
+            => "if let Err(error) = writer.write(&Frame { kind: kind::REQUEST, tag, body: request }).await {
+                        return (Lost::Broken(error), None);
+                    }
+                    windtunnel::task::yield_now().await;
+                    self.register(tag, reply);",
+            caught by "models::mux::each_of_two_calls_has_its_own_reply";
+        "a reply to nobody ends the connection" in MUX_CONNECTION:
+            "self.shared.count(frame.tag);" => "break Lost::Unexpected(frame.kind);",
+            caught by "models::mux::stray_replies_are_counted_and_dropped";
+        "calls that are gone fill the table" in MUX_CONNECTION:
+            "table.retain(|_, caller| !caller.is_closed());" => "while table.len() >= self.in_flight {
+                    table.pop_last();
+                }",
+            caught by "mux::calls_that_are_dropped_take_no_entry_from_others";
+        "the reason of a loss is not kept" in MUX_CONNECTION:
+            "self.shared.end(end.0.clone());" => "",
+            caught by "models::mux::loss_fails_every_pending_call_and_later_ones";
+        "a multiplexer that is closed late leaves its task" in MUX_CLIENT:
+            "self.task.abort();" => "",
+            caught by "mux::a_peer_that_does_not_read_holds_up_no_call_beyond_its_deadline";
+        "closing does not wait for the calls in flight" in MUX_CLIENT:
+            "let _all = self.places.acquire_many(self.options.in_flight.get()).await;" => "",
+            caught by "scenarios::mux::close_waits_for_calls_in_flight";
+        "a server reads on while its places are taken" in MUX_SERVER:
+            "JoinSet::with_limit(options.in_flight.get())" => "JoinSet::with_limit(options.in_flight.get() + 1)",
+            caught by "scenarios::mux::a_server_answers_so_many_at_once";
+        "a frame's length is not looked at before it is read" in FRAME:
+            "check_length(length, self.limit)?;
+        if" => "if",
+            caught by "mux::a_frame_that_is_too_long_or_cut_short_is_an_error";
+        "a frame that comes in pieces loses what was read ahead" in FRAME:
+            "return Ok(Err(missing));" => "self.read.clear();\n            return Ok(Err(missing));",
+            caught by "mux::frames_survive_any_pieces";
+        "a pipe forgets what is left of a piece" in PIPE:
+            "self.unread.advance(length);" => "self.unread.clear();",
+            caught by "mux::a_piece_is_read_in_any_portions";
     }
 }

@@ -6,6 +6,7 @@ mod counter;
 mod first;
 mod fork_join;
 mod lookup;
+mod mux;
 mod quoted;
 mod scheduler;
 mod service;
@@ -54,7 +55,7 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 25] = [
+pub const BUGS: [&Bug; 34] = [
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
@@ -69,6 +70,15 @@ pub const BUGS: [&Bug; 25] = [
     &client::LATE_REPLY_KEEPS_SLOW_SERVER,
     &client::STALE_PREFERENCE,
     &client::TIMEOUT_BEATS_REPLY,
+    &mux::SEND_NEVER_MADE,
+    &mux::PENDING_NEVER_DELETED,
+    &mux::DUPLICATE_REPLIES_WEDGE,
+    &mux::DUPLICATE_REPLY_CRASH,
+    &mux::LOST_REPLY_HANG,
+    &mux::NO_SHUTDOWN,
+    &mux::REGISTER_AFTER_SEND,
+    &mux::UNLOCK_BETWEEN_LOOKUP_AND_DELETE,
+    &mux::REENTRANT_LOCK_MOVE_DEADLOCK,
     &first::LOOP_VAR,
     &first::UNBUFFERED_LEAK,
     &first::NO_CANCEL,

@@ -6,6 +6,7 @@ pub mod context;
 pub mod first;
 pub mod fork_join;
 pub mod lookup;
+pub mod mux;
 pub mod par;
 pub mod quoted;
 pub mod replicated;
