@@ -10,6 +10,7 @@ pub mod fork_join;
 pub mod lookup;
 mod owned;
 pub mod par;
+pub mod pubsub;
 pub mod quorum;
 mod race;
 pub mod replicated;

@@ -7,6 +7,7 @@ pub mod first;
 pub mod fork_join;
 pub mod lookup;
 pub mod par;
+pub mod pubsub;
 pub mod replicated;
 pub mod scheduler;
 pub mod sync;

@@ -3,6 +3,7 @@
 pub mod first;
 pub mod fork_join;
 pub mod lookup;
+pub mod pubsub;
 pub mod quorum;
 pub mod replicated;
 pub mod scheduler;
