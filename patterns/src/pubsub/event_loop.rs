@@ -30,7 +30,6 @@ impl<E: Clone + Send + 'static> LoopServer<E> {
     ///
     /// # Panics
     /// As [`spawn`](windtunnel::spawn).
-    #[track_caller]
     pub fn new() -> Self {
         let (requests, queue) = channel::named("requests", 0);
         let mut task = OwnedTasks::default();

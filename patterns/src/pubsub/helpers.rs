@@ -18,7 +18,6 @@ impl<E: Clone + Send + 'static> HelperServer<E> {
     ///
     /// # Panics
     /// As [`spawn`](windtunnel::spawn).
-    #[track_caller]
     pub fn new() -> Self {
         Self { server: LoopServer::new() }
     }

@@ -189,3 +189,19 @@ pub async fn a_slow_subscriber_that_nobody_waits_for_delays_nobody(_sim: Sim) {
         assert!(latencies.iter().all(|latency| *latency < time::millis(5)), "{policy:?}: {latencies:?}");
     }
 }
+
+/// A helper has nobody to help when its subscription is dropped: it ends, though no event comes any more.
+#[windtunnel_sim::test(seeds = 16)]
+pub async fn a_dropped_subscription_takes_its_helper_with_it(_sim: Sim) {
+    let server = HelperServer::<Event>::new();
+    let subscription = server.subscribe(Options::default()).await.expect("it is open");
+    let other = server.subscribe(Options::default()).await.expect("it is open");
+    assert_eq!(live_tasks_of_patterns(), 3);
+    drop(subscription);
+    time::sleep(time::millis(1)).await;
+    assert_eq!(live_tasks_of_patterns(), 2, "the loop and the helper of the other");
+    drop(other);
+    server.close().await;
+    time::sleep(time::millis(1)).await;
+    assert_eq!(live_tasks_of_patterns(), 0);
+}
