@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 30] = [
+const PRIMITIVES: [&str; 31] = [
     "channel",
     "go channel",
     "select",
@@ -58,6 +58,7 @@ const PRIMITIVES: [&str; 30] = [
     "fork-join",
     "first response",
     "replicated client",
+    "publish/subscribe",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

@@ -22,6 +22,7 @@ mod par;
 mod plans;
 mod programs;
 mod properties;
+mod pubsub;
 mod quorum;
 mod readme;
 mod regressions;

@@ -6,6 +6,7 @@ mod counter;
 mod first;
 mod fork_join;
 mod lookup;
+mod pubsub;
 mod scheduler;
 
 use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
@@ -52,7 +53,13 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 19] = [
+pub const BUGS: [&Bug; 25] = [
+    &pubsub::CANCEL_DEADLOCK,
+    &pubsub::SUBSCRIBER_GONE_BLOCKS,
+    &pubsub::SELF_PUBLISH_DEADLOCK,
+    &pubsub::LOOP_NO_SHUTDOWN,
+    &pubsub::HELPER_CLOSED_INPUT_ZERO_EVENTS,
+    &pubsub::HELPER_EXITS_AT_ONCE,
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,
