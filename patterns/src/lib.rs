@@ -16,6 +16,7 @@ pub mod mux;
 mod owned;
 pub mod par;
 pub mod pipe;
+pub mod pubsub;
 pub mod quorum;
 pub mod quoted;
 mod race;

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 35] = [
+const PRIMITIVES: [&str; 36] = [
     "channel",
     "go channel",
     "select",
@@ -63,6 +63,7 @@ const PRIMITIVES: [&str; 35] = [
     "finger",
     "http and /debug/tasks",
     "multiplexer",
+    "publish/subscribe",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

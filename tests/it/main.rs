@@ -24,6 +24,7 @@ mod par;
 mod plans;
 mod programs;
 mod properties;
+mod pubsub;
 mod quorum;
 mod quoted;
 mod readme;

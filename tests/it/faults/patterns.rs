@@ -20,6 +20,9 @@ const PIPE: &str = "patterns/src/pipe.rs";
 const MUX_CLIENT: &str = "patterns/src/mux/client.rs";
 const MUX_CONNECTION: &str = "patterns/src/mux/connection.rs";
 const MUX_SERVER: &str = "patterns/src/mux/server.rs";
+const SUBSCRIPTION: &str = "patterns/src/pubsub/subscription.rs";
+const EVENT_LOOP: &str = "patterns/src/pubsub/event_loop.rs";
+const HELPERS: &str = "patterns/src/pubsub/helpers.rs";
 
 faults! {
     "par" {
@@ -200,5 +203,33 @@ faults! {
         "a pipe forgets what is left of a piece" in PIPE:
             "self.unread.advance(length);" => "self.unread.clear();",
             caught by "mux::a_piece_is_read_in_any_portions";
+    }
+    "publish/subscribe" {
+        "who cancels does not receive meanwhile" in SUBSCRIPTION:
+            "let mut leaving = (self.leave)();" => "(self.leave)().await;\n        let mut leaving = (self.leave)();",
+            caught by "models::pubsub::mutex::cancel_against_publish";
+        "what is lost at last is not told" in SUBSCRIPTION:
+            "latest.try_recv().ok())" => "latest.try_recv().ok()).filter(|_| false)",
+            caught by "models::pubsub::mutex::coalesced_events_add_up";
+        "a loss is told before the events that came before it" in SUBSCRIPTION:
+            "while let Ok(parcel) = self.arriving.try_recv() {
+                        self.held.push_back(parcel);
+                    }"
+            => "",
+            caught by "models::pubsub::mutex::coalesced_events_add_up";
+        "a subscriber that is too slow stays" in SUBSCRIPTION:
+            "!matches!(self.policy, Policy::Disconnect(_))" => "true",
+            caught by "models::pubsub::mutex::too_slow_is_disconnected";
+        "the queue holds one event more than the policy says" in SUBSCRIPTION:
+            "policy.capacity());" => "policy.capacity() + 1);",
+            caught by "scenarios::pubsub::a_helper_takes_the_delay_of_a_slow_subscriber";
+        "a closed loop goes on" in EVENT_LOOP:
+            "Request::Close => return," => "Request::Close => outlets = Outlets::new(),",
+            caught by "models::pubsub::event_loop::close_against_publish";
+        "a helper outlives its subscription" in HELPERS:
+            r#"helper.spawn("pubsub helper", help(events, outlet));"#
+            => r#"helper.spawn("pubsub helper", help(events, outlet));
+        helper.detach();"#,
+            caught by "scenarios::pubsub::a_dropped_subscription_takes_its_helper_with_it";
     }
 }

@@ -7,6 +7,7 @@ mod first;
 mod fork_join;
 mod lookup;
 mod mux;
+mod pubsub;
 mod quoted;
 mod scheduler;
 mod service;
@@ -55,7 +56,13 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 34] = [
+pub const BUGS: [&Bug; 40] = [
+    &pubsub::CANCEL_DEADLOCK,
+    &pubsub::SUBSCRIBER_GONE_BLOCKS,
+    &pubsub::SELF_PUBLISH_DEADLOCK,
+    &pubsub::LOOP_NO_SHUTDOWN,
+    &pubsub::HELPER_CLOSED_INPUT_ZERO_EVENTS,
+    &pubsub::HELPER_EXITS_AT_ONCE,
     &scheduler::WORK_DONE_DEADLOCK,
     &scheduler::ACCEPT_LEAK,
     &scheduler::CLOSE_BEFORE_REQUEUE,

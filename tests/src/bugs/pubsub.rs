@@ -1,0 +1,216 @@
+//! Bugs of publish/subscribe (talk 002, pattern 1), on channels with Go's rules.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use windtunnel::go::{self, Channel};
+use windtunnel::sync::Mutex;
+use windtunnel::task::spawn_named;
+use windtunnel::{channel, select};
+use windtunnel_model::Builder;
+
+use super::{Bug, Expected};
+
+/// The server as a mutex, with one subscriber at most: `map[chan Event]bool`.
+type Server = Arc<Mutex<Option<Channel<u64>>>>;
+
+fn server_of(c: &Channel<u64>) -> Server {
+    Arc::new(Mutex::named("mu", Some(c.clone())))
+}
+
+/// `s.mu.Lock(); defer s.mu.Unlock(); for c := range s.sub { c <- e }`
+async fn publish(server: &Server, event: u64) {
+    if let Some(c) = &*server.lock().await {
+        c.send(event).await.expect("only the server closes it");
+    }
+}
+
+/// `s.mu.Lock(); defer s.mu.Unlock(); close(c); delete(s.sub, c)`
+async fn cancel(server: &Server) {
+    if let Some(c) = server.lock().await.take() {
+        c.close().expect("only the server closes it");
+    }
+}
+
+/// A publisher and a subscriber, who cancels and then receives what is left, as the interface allows.
+async fn cancel_while_publishing(receive_meanwhile: bool) {
+    let c = go::named("c", 0);
+    let server = server_of(&c);
+    let publishing = Arc::clone(&server);
+    spawn_named("publisher", async move { publish(&publishing, 1).await });
+    if receive_meanwhile {
+        let mut cancelled = Box::pin(cancel(&server));
+        loop {
+            select! {
+                () = &mut cancelled => break,
+                _ = c.recv() => {}
+            }
+        }
+    } else {
+        cancel(&server).await;
+    }
+    while c.recv().await.is_some() {}
+}
+
+/// Nobody says it in the talk: the interface has the client cancel and then receive until the channel is closed.
+pub(super) static CANCEL_DEADLOCK: Bug = Bug {
+    id: "pubsub-cancel-deadlock",
+    source: "002:380-499",
+    summary: "A subscriber cancels in the task that receives: it waits for the mutex, and who has that waits for it to receive.",
+    builder: Builder::new,
+    buggy: || Box::pin(cancel_while_publishing(false)),
+    mended: || Box::pin(cancel_while_publishing(true)),
+    expected: Expected {
+        word: "DEADLOCK",
+        tasks: &[("main", "mutex lock (mu)"), ("publisher", "channel send (c)")],
+        message: "",
+    },
+};
+
+pub(super) static SUBSCRIBER_GONE_BLOCKS: Bug = Bug {
+    id: "pubsub-subscriber-gone-blocks",
+    source: "002:501-513",
+    summary: "A subscriber stops receiving and does not say so: the next event waits for it for ever, with the mutex locked.",
+    builder: Builder::new,
+    buggy: || {
+        Box::pin(async {
+            let c = go::named("c", 0);
+            let server = server_of(&c);
+            drop(c);
+            publish(&server, 1).await;
+        })
+    },
+    mended: || {
+        Box::pin(async {
+            let (server, c) = channel::named("c", 0);
+            drop(c);
+            server.send(1).await.expect_err("a receiver that is dropped is seen to be gone");
+        })
+    },
+    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (c)")], message: "" },
+};
+
+/// `for { select { case e := <-s.publish: …; case r := <-s.subscribe: …; case r := <-s.cancel: … } }`, with a case more.
+fn server_loop(stop: &Channel<()>) -> [Channel<u64>; 3] {
+    let requests = ["publish", "subscribe", "cancel"].map(|name| go::named(name, 0));
+    let ([publish, subscribe, cancel], stop) = (requests.clone(), stop.clone());
+    spawn_named("loop", async move {
+        loop {
+            select! {
+                _ = publish.recv() => {}
+                _ = subscribe.recv() => {}
+                _ = cancel.recv() => {}
+                _ = stop.recv() => return,
+            }
+        }
+    });
+    requests
+}
+
+pub(super) static LOOP_NO_SHUTDOWN: Bug = Bug {
+    id: "pubsub-loop-no-shutdown",
+    source: "002:549-793",
+    summary: "There is no request to stop: the server's task outlives everybody who could ask it for anything.",
+    builder: Builder::new,
+    buggy: || {
+        Box::pin(async {
+            let [publish, ..] = server_loop(&go::named("stop", 0));
+            publish.send(1).await.expect("never closed");
+        })
+    },
+    mended: || {
+        Box::pin(async {
+            let stop = go::named("stop", 0);
+            let [publish, ..] = server_loop(&stop);
+            publish.send(1).await.expect("never closed");
+            stop.close().expect("closed once");
+        })
+    },
+    expected: Expected {
+        word: "LEAK",
+        tasks: &[(
+            "loop",
+            "select {channel recv (publish), channel recv (subscribe), channel recv (cancel), channel recv (stop)}",
+        )],
+        message: "",
+    },
+};
+
+/// `func helper(in <-chan Event, out chan<- Event)`, which goes on while `goes_on(in != nil, len(q) > 0)`. What a closed `in`
+/// gives is `at_close`: nothing, or Go's zero value.
+fn helper(goes_on: fn(bool, bool) -> bool, at_close: Option<u64>) -> [Channel<u64>; 2] {
+    let ends = [go::named("in", 0), go::named("out", 0)];
+    let [input, out] = ends.clone();
+    spawn_named("helper", async move {
+        let (mut input, mut queue) = (Some(input), VecDeque::new());
+        while goes_on(input.is_some(), !queue.is_empty()) {
+            select! {
+                _ = queue.front().map(|event| out.send(*event)) => drop(queue.pop_front()),
+                event = input.as_ref().map(Channel::recv) => match event.or(at_close) {
+                    Some(event) => queue.push_back(event),
+                    None => input = None,
+                },
+            }
+        }
+        out.close().expect("closed once");
+    });
+    ends
+}
+
+/// Hands two events to the helper, as the loop does, and then reads what the subscriber got.
+async fn publish_twice(goes_on: fn(bool, bool) -> bool) {
+    let [input, out] = helper(goes_on, None);
+    for event in [1, 2] {
+        input.send(event).await.expect("not closed yet");
+    }
+    input.close().expect("closed once");
+    for event in [Some(1), Some(2), None] {
+        assert_eq!(out.recv().await, event);
+    }
+}
+
+/// Nobody says it in the talk: the condition reads as "while there is something to do", and there is nothing yet.
+pub(super) static HELPER_EXITS_AT_ONCE: Bug = Bug {
+    id: "helper-exits-at-once",
+    source: "002:945",
+    summary: "The helper goes on while its input is open and its queue is not empty: it is empty at first, so that it ends at once.",
+    builder: Builder::new,
+    buggy: || Box::pin(publish_twice(|open, queued| open && queued)),
+    mended: || Box::pin(publish_twice(|open, queued| open || queued)),
+    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (in)")], message: "" },
+};
+
+/// Hint 13, close a channel to signal that no more values will be sent: who receives has to look.
+async fn close_the_input(goes_on: fn(bool, bool) -> bool, at_close: Option<u64>) {
+    let [input, out] = helper(goes_on, at_close);
+    input.close().expect("closed once");
+    assert_eq!(out.recv().await, None, "the subscriber gets an event that nobody published");
+}
+
+pub(super) static HELPER_CLOSED_INPUT_ZERO_EVENTS: Bug = Bug {
+    id: "helper-closed-input-zero-events",
+    source: "002:876-929",
+    summary: "A closed input gives zero values without end, and the helper takes each for an event.",
+    builder: Builder::new,
+    buggy: || Box::pin(close_the_input(|_, _| true, Some(0))),
+    mended: || Box::pin(close_the_input(|open, queued| open || queued, None)),
+    expected: Expected { word: "NO PROGRESS", tasks: &[("helper", "running")], message: "" },
+};
+
+/// A subscriber that publishes what it receives again, to itself among others.
+async fn publish_to_oneself(capacity: usize) {
+    let c = go::named("c", capacity);
+    let server = server_of(&c);
+    publish(&server, 1).await;
+    assert_eq!(c.recv().await, Some(1));
+}
+
+pub(super) static SELF_PUBLISH_DEADLOCK: Bug = Bug {
+    id: "pubsub-self-publish-deadlock",
+    source: "002:380-499",
+    summary: "A subscriber publishes in the task that receives: it waits for itself to receive.",
+    builder: Builder::new,
+    buggy: || Box::pin(publish_to_oneself(0)),
+    mended: || Box::pin(publish_to_oneself(1)),
+    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (c)")], message: "" },
+};
