@@ -38,6 +38,7 @@ mod select;
 mod service;
 mod shrink;
 mod sync;
+mod systems;
 mod task;
 mod time;
 mod timeline;

@@ -37,7 +37,7 @@ macro_rules! models_of {
     )* };
 }
 
-models_of! { mutex event_loop helpers }
+models_of! { pubsub_mutex pubsub_loop pubsub_helpers }
 
 /// What one task does with a server. Subscriptions are numbered as they come; an operation on one that there is not, does nothing.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::{Options, PubSub, PublishError, SubscribeError, Subscription};
 use crate::owned::OwnedTasks;
 
 /// The server as a mutex: [`publish`](PubSub::publish) returns when each subscriber has the event, or has it in its queue. With
-/// [`Policy::Wait(0)`](super::Policy::Wait) everybody has received it then, "handed off" (003 [20:03]).
+/// [`Policy::Wait(0)`](super::Policy::Wait) everybody has received it then, "handed off" (003 at 20:03).
 ///
 /// Hint 15, "prefer defer for unlocking mutexes": the guard unlocks, also when a filter panics.
 pub struct MutexServer<E> {

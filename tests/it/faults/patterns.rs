@@ -207,25 +207,25 @@ faults! {
     "publish/subscribe" {
         "who cancels does not receive meanwhile" in SUBSCRIPTION:
             "let mut leaving = (self.leave)();" => "(self.leave)().await;\n        let mut leaving = (self.leave)();",
-            caught by "models::pubsub::mutex::cancel_against_publish";
+            caught by "models::pubsub::pubsub_mutex::cancel_against_publish";
         "what is lost at last is not told" in SUBSCRIPTION:
             "latest.try_recv().ok())" => "latest.try_recv().ok()).filter(|_| false)",
-            caught by "models::pubsub::mutex::coalesced_events_add_up";
+            caught by "models::pubsub::pubsub_mutex::coalesced_events_add_up";
         "a loss is told before the events that came before it" in SUBSCRIPTION:
             "while let Ok(parcel) = self.arriving.try_recv() {
                         self.held.push_back(parcel);
                     }"
             => "",
-            caught by "models::pubsub::mutex::coalesced_events_add_up";
+            caught by "models::pubsub::pubsub_mutex::coalesced_events_add_up";
         "a subscriber that is too slow stays" in SUBSCRIPTION:
             "!matches!(self.policy, Policy::Disconnect(_))" => "true",
-            caught by "models::pubsub::mutex::too_slow_is_disconnected";
+            caught by "models::pubsub::pubsub_mutex::too_slow_is_disconnected";
         "the queue holds one event more than the policy says" in SUBSCRIPTION:
             "policy.capacity());" => "policy.capacity() + 1);",
             caught by "scenarios::pubsub::a_helper_takes_the_delay_of_a_slow_subscriber";
         "a closed loop goes on" in EVENT_LOOP:
             "Request::Close => return," => "Request::Close => outlets = Outlets::new(),",
-            caught by "models::pubsub::event_loop::close_against_publish";
+            caught by "models::pubsub::pubsub_loop::close_against_publish";
         "a helper outlives its subscription" in HELPERS:
             r#"helper.spawn("pubsub helper", help(events, outlet));"#
             => r#"helper.spawn("pubsub helper", help(events, outlet));

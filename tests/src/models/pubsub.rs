@@ -10,9 +10,9 @@ use windtunnel_patterns::pubsub::{Notice, Options, Policy, PubSub, PublishError,
 /// there the preemptions are limited, as far as that takes a second or so.
 macro_rules! of_every_form {
     ($($(#[doc = $doc:tt])* $body:ident, event_loop($($of_loop:tt)*), helpers($($of_helpers:tt)*);)*) => {
-        of_every_form! { in mutex, MutexServer: $($(#[doc = $doc])* $body();)* }
-        of_every_form! { in event_loop, LoopServer: $($(#[doc = $doc])* $body($($of_loop)*);)* }
-        of_every_form! { in helpers, HelperServer: $($(#[doc = $doc])* $body($($of_helpers)*);)* }
+        of_every_form! { in pubsub_mutex, MutexServer: $($(#[doc = $doc])* $body();)* }
+        of_every_form! { in pubsub_loop, LoopServer: $($(#[doc = $doc])* $body($($of_loop)*);)* }
+        of_every_form! { in pubsub_helpers, HelperServer: $($(#[doc = $doc])* $body($($of_helpers)*);)* }
     };
     (in $form:ident, $server:ident: $($(#[doc = $doc:tt])* $body:ident($($limits:tt)*);)*) => {
         #[doc = concat!("The models of [`", stringify!($server), "`](windtunnel_patterns::pubsub::", stringify!($server), ").")]

@@ -88,43 +88,38 @@ pub async fn stopped_it_ends_with_its_last_connection() {
     assert!(whole || cut_off, "{heard:?}");
 }
 
-/// One that does not end is cut off.
-#[windtunnel_model::test]
-pub async fn what_hangs_is_cut_off() {
+/// Serves `incoming` one at a time, by a service whose connections hang, until the first has begun. Gives how it ended, and what was
+/// said after that.
+async fn stopped_once_one_has_begun(incoming: Incoming) -> (Drained, Vec<(&'static str, u32)>) {
     let (stop, service) = (Context::named("stop"), Tell::new(true));
     let (stopping, said) = (stop.clone(), service.said.clone());
     spawn_named("operator", async move {
         assert_eq!(said.recv().await, Some(("begun", 1)));
         stopping.cancel();
     });
-    let drained = serve(Incoming::new([Ok(1)]), service, options(1), stop).await;
+    let drained = serve(incoming, service.clone(), options(1), stop).await;
+    (drained, service.heard())
+}
+
+/// One that does not end is cut off.
+#[windtunnel_model::test]
+pub async fn what_hangs_is_cut_off() {
+    let (drained, _) = stopped_once_one_has_begun(Incoming::new([Ok(1)])).await;
     assert_eq!(drained, Drained { cut_off: 1 });
 }
 
 /// With one place the second connection waits until the first has ended, here for ever: it is refused when the service drains.
 #[windtunnel_model::test]
 pub async fn no_more_than_the_limit_at_once() {
-    let (stop, service) = (Context::named("stop"), Tell::new(true));
-    let (stopping, said) = (stop.clone(), service.said.clone());
-    spawn_named("operator", async move {
-        assert_eq!(said.recv().await, Some(("begun", 1)));
-        stopping.cancel();
-    });
-    serve(Incoming::new([Ok(1), Ok(2)]), service.clone(), options(1), stop).await;
-    assert!(matches!(service.heard()[..], [] | [("refused", 2)]), "the second never begins");
+    let (_, heard) = stopped_once_one_has_begun(Incoming::new([Ok(1), Ok(2)])).await;
+    assert!(matches!(heard[..], [] | [("refused", 2)]), "the second never begins: {heard:?}");
 }
 
 /// Errors are passed over or waited for, and the connection behind them is served.
 #[windtunnel_model::test]
 pub async fn an_error_of_accept_is_not_the_end() {
-    let (stop, service) = (Context::named("stop"), Tell::new(true));
-    let (stopping, said) = (stop.clone(), service.said.clone());
-    spawn_named("operator", async move {
-        assert_eq!(said.recv().await, Some(("begun", 1)));
-        stopping.cancel();
-    });
     let error = Err(io::ErrorKind::ConnectionAborted.into());
-    serve(Incoming::new([error, Ok(1)]), service, options(1), stop).await;
+    stopped_once_one_has_begun(Incoming::new([error, Ok(1)])).await;
 }
 
 /// Dropped at any moment, it leaves no connection behind.
