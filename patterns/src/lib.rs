@@ -23,3 +23,4 @@ mod race;
 pub mod replicated;
 pub mod scheduler;
 pub mod service;
+pub mod smtp;

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 36] = [
+const PRIMITIVES: [&str; 37] = [
     "channel",
     "go channel",
     "select",
@@ -61,6 +61,7 @@ const PRIMITIVES: [&str; 36] = [
     "quoted string",
     "service",
     "finger",
+    "mail",
     "http and /debug/tasks",
     "multiplexer",
     "publish/subscribe",

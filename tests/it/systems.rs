@@ -15,13 +15,14 @@ struct System {
     checks: &'static str,
 }
 
-const SYSTEMS: [System; 14] = [
+const SYSTEMS: [System; 15] = [
     System { rows: "A1.5", name: "finger", modules: &["finger"], checks: "service::finger" },
     System { rows: "A2.1–A2.3, A2.5, A2.6", name: "address lookup", modules: &["lookup"], checks: "lookup::" },
     System { rows: "A2.4, A2.7", name: "ParallelDo", modules: &["par"], checks: "par::" },
     System { rows: "A3", name: "quorum storage", modules: &["quorum"], checks: "quorum::" },
     System { rows: "A4.1", name: "fork-join", modules: &["fork_join"], checks: "fork_join::" },
     System { rows: "A4.2", name: "TCP service", modules: &["service"], checks: "service::" },
+    System { rows: "A4.3", name: "mail", modules: &["smtp"], checks: "smtp::" },
     System { rows: "A4.5", name: "first response", modules: &["first"], checks: "first::" },
     System { rows: "A5.1, A5.3–A5.6", name: "quoted string", modules: &["quoted"], checks: "quoted::" },
     System { rows: "A5.7, A5.9", name: "live tasks", modules: &["debug", "http"], checks: "debug::" },

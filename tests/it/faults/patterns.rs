@@ -13,6 +13,7 @@ const QUOTED: &str = "patterns/src/quoted.rs";
 const SERVICE: &str = "patterns/src/service.rs";
 const FINGER: &str = "patterns/src/finger.rs";
 const HTTP: &str = "patterns/src/http.rs";
+const SMTP: &str = "patterns/src/smtp.rs";
 const DEBUG: &str = "patterns/src/debug.rs";
 const REPLICATED: &str = "patterns/src/replicated.rs";
 const FRAME: &str = "patterns/src/frame.rs";
@@ -146,6 +147,24 @@ faults! {
         "a name may be an option" in FINGER:
             "user.starts_with('-') || " => "",
             caught by "service::finger_speaks_its_protocol";
+    }
+    "mail" {
+        "a mail is accepted before it is delivered" in SMTP:
+            "match (self.smtp.deliver)(Mail { from, to, text }).await {"
+            => "match {
+                drop((self.smtp.deliver)(Mail { from, to, text }));
+                Ok::<_, Refusal>(())
+            } {",
+            caught by "scenarios::smtp::every_accepted_mail_is_whole_while_the_server_drains";
+        "a line ends with a bare line feed" in SMTP:
+            r#"begins = piece.ends_with(b"\r\n")"# => r#"begins = piece.ends_with(b"\n")"#,
+            caught by "smtp::the_protocol_is_spoken_as_the_rfc_has_it";
+        "dots that were added stay" in SMTP:
+            "let stuffed = begins && piece[0] == b'.';" => "let stuffed = false;",
+            caught by "smtp::any_text_comes_as_it_was_sent";
+        "a session is cut off in the middle of a mail" in SMTP:
+            "let line = if self.envelope.is_some() {" => "let line = if false {",
+            caught by "smtp::a_real_client_delivers_whole_mails_until_the_server_drains";
     }
     "http and /debug/tasks" {
         "a connection has no limit" in HTTP:

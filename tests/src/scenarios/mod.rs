@@ -10,6 +10,7 @@ pub mod quoted;
 pub mod replicated;
 pub mod scheduler;
 pub mod service;
+pub mod smtp;
 
 use windtunnel::task::{Group, dump};
 
