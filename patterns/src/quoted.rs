@@ -204,10 +204,7 @@ impl Held {
 async fn hold(chars: Receiver<char>, statuses: Sender<Status>) {
     let mut turns = Turns { chars, statuses, begun: false };
     if let Some(status) = ended(&mut turns).await {
-        let Turns { chars, statuses, .. } = turns;
-        // First: a character that comes after this status finds the channel closed.
-        drop(chars);
-        statuses.send(status).await.ok();
+        turns.statuses.send(status).await.ok();
     }
 }
 

@@ -1,5 +1,5 @@
 //! A service under every interleaving, on connections that are numbers. A timer may fire at any time there: draining may take as
-//! long as it may, or no time at all.
+//! long as it may, or no time at all. The service is a task of its own, since loom gives those more stack than main.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -79,9 +79,9 @@ fn options(connections: usize) -> Options {
 #[windtunnel_model::test]
 pub async fn stopped_it_ends_with_its_last_connection() {
     let (stop, service) = (Context::named("stop"), Tell::new(false));
-    let stopping = stop.clone();
-    spawn_named("operator", async move { stopping.cancel() });
-    serve(Incoming::new([Ok(1)]), service.clone(), options(1), stop).await;
+    let serving = spawn_named("service", serve(Incoming::new([Ok(1)]), service.clone(), options(1), stop.clone()));
+    stop.cancel();
+    serving.await.expect("nobody aborts it");
     let heard = service.heard();
     let whole = heard == [("begun", 1), ("ended", 1)] || heard == [("refused", 1)];
     let cut_off = heard.is_empty() || heard == [("begun", 1)];
@@ -92,13 +92,10 @@ pub async fn stopped_it_ends_with_its_last_connection() {
 /// said after that.
 async fn stopped_once_one_has_begun(incoming: Incoming) -> (Drained, Vec<(&'static str, u32)>) {
     let (stop, service) = (Context::named("stop"), Tell::new(true));
-    let (stopping, said) = (stop.clone(), service.said.clone());
-    spawn_named("operator", async move {
-        assert_eq!(said.recv().await, Some(("begun", 1)));
-        stopping.cancel();
-    });
-    let drained = serve(incoming, service.clone(), options(1), stop).await;
-    (drained, service.heard())
+    let serving = spawn_named("service", serve(incoming, service.clone(), options(1), stop.clone()));
+    assert_eq!(service.said.recv().await, Some(("begun", 1)));
+    stop.cancel();
+    (serving.await.expect("nobody aborts it"), service.heard())
 }
 
 /// One that does not end is cut off.
@@ -126,5 +123,6 @@ pub async fn an_error_of_accept_is_not_the_end() {
 #[windtunnel_model::test]
 pub async fn dropped_it_leaves_no_connection() {
     let serving = serve(Incoming::new([Ok(1)]), Tell::new(true), options(1), Context::named("stop"));
-    assert_eq!(time::timeout(time::secs(1), serving).await, Err(time::Elapsed));
+    let serving = spawn_named("service", time::timeout(time::secs(1), serving));
+    assert_eq!(serving.await, Ok(Err(time::Elapsed)));
 }
