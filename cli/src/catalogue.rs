@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use windtunnel_model::{Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::faults::PlanError;
-use windtunnel_sim::{PatienceError, Scenario, text};
+use windtunnel_sim::{LogFilterError, PatienceError, Scenario, text};
 use windtunnel_suite::bugs::{BUGS, Bug};
 
 /// A command line that cannot be carried out. Its text is one line that says what to do.
@@ -27,6 +27,8 @@ pub(crate) enum UsageError {
     Faults(#[from] PlanError),
     #[error(transparent)]
     Patience(#[from] PatienceError),
+    #[error(transparent)]
+    Log(#[from] LogFilterError),
 }
 
 /// A line of `windtunnel list`.

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use windtunnel_model::Report;
-use windtunnel_sim::{Failure, Scenario};
+use windtunnel_sim::{Failure, LogFilter, Scenario};
 
 use crate::STOP;
 use crate::catalogue::{self, Entry, UsageError};
@@ -91,6 +91,7 @@ impl Output {
     pub(crate) fn replay(&self, replay: &ReplayArgs) -> Result<bool, UsageError> {
         let (scenario, seed) = (catalogue::scenario(&replay.name)?, replay.seed);
         let terms = replay.terms(scenario)?;
+        let filter = LogFilter::from_env()?;
         let exports = replay.exports()?;
         let outcome = scenario.start(seed, terms);
         if let Some(refused) = outcome.refused {
@@ -98,7 +99,7 @@ impl Output {
         }
         exports.write(&scenario.name(), &outcome)?;
         if !self.json {
-            outcome.lines.iter().for_each(|line| println!("{line}"));
+            outcome.lines.iter().filter(|line| filter.shows(line)).for_each(|line| println!("{line}"));
         }
         let (trace, simulated, real) = (outcome.trace, outcome.simulated, outcome.real);
         let failure = Failure::examine(scenario, outcome);

@@ -175,6 +175,30 @@ fn a_bad_patience_of_the_environment_is_one_line_and_exit_status_2() {
 }
 
 #[test]
+fn a_replay_shows_the_lines_that_rust_log_asks_for_and_is_the_same_run() {
+    let replay = |log: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_windtunnel"));
+        command.args(["replay", TROUBLED, "1"]).env("RUST_LOG", log).output().expect("the binary starts")
+    };
+    let (all, net, none) = (replay(""), replay("info,windtunnel::net=trace"), replay("off"));
+    let (all, net, none) = (stdout(&all), stdout(&net), stdout(&none));
+    let (lines, end) = all.rsplit_once("\n\n").expect("the lines, then what came of it");
+    assert_eq!(none.trim_start(), end);
+    let (shown, its_end) = net.rsplit_once("\n\n").expect("the lines, then what came of it");
+    let by_net = [": packet ", ": tcp ", ": lookup "];
+    let expected: Vec<&str> = lines
+        .lines()
+        .filter(|line| by_net.iter().any(|said| line.contains(said)) && !line.contains(": blocks"))
+        .collect();
+    assert_eq!((shown.lines().collect::<Vec<_>>(), its_end), (expected, end));
+
+    let refused = replay("windtunnel=loud=er");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    assert!(said.starts_with("windtunnel: RUST_LOG is `windtunnel=loud=er`") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
 fn list_shows_every_scenario_model_and_bug() {
     insta::assert_snapshot!(stdout(&windtunnel(&["list"])));
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use windtunnel::engine::{Sink, with_current_task};
+use windtunnel::engine::{Said, Sink, with_current_task};
 use windtunnel::task::{Dump, TaskState};
 
 use crate::Schedule;
@@ -244,9 +244,9 @@ impl Steps {
 }
 
 impl Sink for Steps {
-    fn line(&mut self, text: &dyn fmt::Display) {
-        let task = with_current_task(|_, task| task.concat()).unwrap_or_else(|| "main".into());
-        self.lock().push((task, text.to_string()));
+    fn line(&mut self, said: &Said<'_>) {
+        let task = with_current_task(|speaker| speaker.task.clone()).unwrap_or_else(|| "main".into());
+        self.lock().push((task, said.text.to_string()));
     }
 }
 

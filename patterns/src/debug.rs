@@ -22,6 +22,7 @@ use std::future::{Ready, ready};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
+use windtunnel::signal::Signals;
 use windtunnel::task::{Dump, Group, dump};
 
 use crate::http::{Request, Response};
@@ -41,6 +42,15 @@ pub fn answer(request: Request) -> Ready<Response> {
     } else {
         respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET it\n".to_owned())
     })
+}
+
+/// Shows the tasks, as [`text`] has them, each time one of `signals` comes: SIGQUIT, by custom. It does not end: drop it.
+pub async fn on_signal(mut signals: Signals, mut show: impl FnMut(String)) {
+    loop {
+        let signal = signals.recv().await;
+        tracing::info!("{signal}: shows the tasks");
+        show(text(&dump()));
+    }
 }
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -67,7 +77,7 @@ struct Tasks<'a> {
 #[derive(Serialize)]
 struct Row<'a> {
     count: usize,
-    waits: &'a str,
+    waits: String,
     at: Option<String>,
     spawned_at: Option<String>,
     /// Those of the group that have one.
@@ -87,7 +97,7 @@ impl<'a> Row<'a> {
         let place = |at: &std::panic::Location<'_>| format!("{}:{}", at.file(), at.line());
         Self {
             count: group.tasks.len(),
-            waits: &first.wait,
+            waits: group.wait(),
             at: first.at.map(place),
             spawned_at: first.spawned_at.map(place),
             names: group.tasks.iter().filter_map(|task| task.name.as_deref()).collect(),

@@ -23,4 +23,5 @@ mod race;
 pub mod replicated;
 pub mod scheduler;
 pub mod service;
+pub mod shutdown;
 pub mod smtp;

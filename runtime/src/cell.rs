@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::backend::{self, Moment, Slot};
 use crate::lock::Lock;
 use crate::object::Object;
+use crate::said::say;
 use crate::task;
 
 /// Shared data without synchronisation of its own, as a plain variable is in Go or C: for programs whose tasks ought to
@@ -71,7 +72,7 @@ impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.kind == Kind::Write { "write" } else { "read" })?;
         if let Some((id, name)) = &self.task {
-            write!(f, " by {}", task::label(name.as_deref(), *id, &mut itoa::Buffer::new()).concat())?;
+            write!(f, " by {}", task::label(name.as_deref(), *id))?;
         }
         write!(f, " at {}", task::place(self.at))
     }
@@ -146,7 +147,7 @@ impl<T> CheckedCell<T> {
     fn begin(&self, kind: Kind) -> Open<'_> {
         let label = self.object.check();
         let verb = if kind == Kind::Write { "writes" } else { "reads" };
-        tracing::trace!(target: "windtunnel::cell", "{verb} cell ({label})");
+        say!("cell", "{verb} cell ({label})");
         let task = task::with_current(|entry| (entry.id, entry.name.clone()));
         let access = Access { kind, task, at: Location::caller() };
         let begun = self.record.lock().begin(&access);

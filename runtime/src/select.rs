@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use crate::backend::{RawGuard, RawLock};
 use crate::object::Label;
 use crate::run;
+use crate::said::say;
 use crate::task::{Op, blocked_in_select};
 use crate::wait::{Outcome, Signal, Wakers};
 
@@ -260,9 +261,9 @@ impl Select {
             return Poll::Pending;
         };
         if chosen == arms.len() {
-            tracing::trace!(target: "windtunnel::select", "select takes default");
+            say!("select", "select takes default");
         } else {
-            tracing::trace!(target: "windtunnel::select", "select takes arm {chosen}");
+            say!("select", "select takes arm {chosen}");
         }
         Poll::Ready(chosen)
     }

@@ -60,6 +60,7 @@
 mod artifact;
 pub mod faults;
 pub mod history;
+mod log;
 pub mod net;
 pub mod oracle;
 mod outcome;
@@ -83,6 +84,7 @@ use faults::{FaultPlan, PlanError};
 use shrink::{Budget, Regressions};
 
 pub use faults::FaultRecord;
+pub use log::{LogFilter, LogFilterError};
 pub use outcome::{Cause, Outcome, Terms};
 pub use report::{Divergence, Failure, set_replay_command};
 pub use sweep::{Sweep, SweepReport};
@@ -193,7 +195,7 @@ pub fn scenarios() -> Vec<&'static Scenario> {
 }
 
 /// Sweeps the scenario's seeds, or replays the seed in `WINDTUNNEL_SEED`, with the plan in the file `WINDTUNNEL_FAULTS` if that
-/// is set too, and prints its trace.
+/// is set too, and prints what `RUST_LOG` asks for of its trace.
 ///
 /// # Panics
 /// With the report, if a seed fails.
@@ -245,8 +247,9 @@ fn replay(scenario: &Scenario, seed: &str) {
         let plan = FaultPlan::read(file).and_then(|plan| plan.is_for(&scenario.name(), Some(seed)).map(|()| plan));
         Arc::new(plan.unwrap_or_else(|error| panic!("{error}")))
     });
+    let filter = LogFilter::from_env().unwrap_or_else(|error| panic!("{error}"));
     let outcome = scenario.start(seed, Terms { record: true, plan, ..Terms::default() });
-    outcome.lines.iter().for_each(|line| println!("{line}"));
+    outcome.lines.iter().filter(|line| filter.shows(line)).for_each(|line| println!("{line}"));
     if let Some(failure) = Failure::examine(scenario, outcome) {
         panic!("\n{failure}");
     }

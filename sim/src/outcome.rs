@@ -17,7 +17,7 @@ use windtunnel::task::TaskState;
 use crate::faults::{FaultPlan, FaultRecord, PlanError, Planned};
 use crate::net::Recording;
 use crate::oracle::{self, Conditions, Sometimes};
-use crate::trace::{MOST_FIRST_LINES, Said, Trace, TraceLine};
+use crate::trace::{Account, MOST_FIRST_LINES, Trace, TraceLine};
 use crate::watch::{self, Live, Patience, Stuck, Watch};
 use crate::workload::Drawn;
 use crate::world::{Facts, Sim};
@@ -159,7 +159,7 @@ struct Remains {
     facts: Facts,
     network: Recording,
     sometimes: Conditions,
-    said: Said,
+    said: Account,
 }
 
 impl Remains {

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use windtunnel::engine::{Sink, now, with_current_task};
+use tracing::Level;
+use windtunnel::engine::{Said, Sink, Speaker, now, with_current_task};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A line of a run's trace.
@@ -17,14 +18,29 @@ pub struct TraceLine {
     pub node: Option<Arc<str>>,
     /// The task's label.
     pub task: String,
+    /// What part of the program says it, as tracing names it: `windtunnel::net`.
+    pub target: &'static str,
+    /// How much it matters.
+    pub level: Level,
+    /// The spans it was said in, outermost first, each as `name{field=value}: `.
+    pub spans: String,
     /// What was said.
     pub text: String,
 }
 
+impl TraceLine {
+    /// A line of the simulator's own.
+    fn of_simulator(at: Duration, text: String) -> Self {
+        let Speaker { node, task, .. } = &*SIMULATOR;
+        let (node, task) = (node.clone(), task.clone());
+        Self { at, node, task, target: "windtunnel::sim", level: Level::WARN, spans: String::new(), text }
+    }
+}
+
 impl fmt::Display for TraceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, node, task, text } = self;
-        write!(f, "{:>14.9} {} {task}: {text}", at.as_secs_f64(), node.as_deref().unwrap_or("-"))
+        let Self { at, node, task, spans, text, .. } = self;
+        write!(f, "{:>14.9} {} {task}: {spans}{text}", at.as_secs_f64(), node.as_deref().unwrap_or("-"))
     }
 }
 
@@ -43,9 +59,9 @@ struct Inner {
     closed: bool,
 }
 
-/// What a run said.
+/// All that a run said.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct Account {
     pub(crate) hash: u64,
     pub(crate) prefixes: Vec<u32>,
     pub(crate) lines: Vec<TraceLine>,
@@ -74,7 +90,7 @@ impl Lines {
     fn finish(mut self) -> Vec<TraceLine> {
         if let (Some(next), 1..) = (self.last.front(), self.left_out) {
             let text = format!("{} lines are left out here", self.left_out);
-            self.first.push(TraceLine { at: next.at, node: None, task: "simulator".into(), text });
+            self.first.push(TraceLine::of_simulator(next.at, text));
         }
         self.first.extend(self.last);
         self.first
@@ -102,47 +118,58 @@ impl Trace {
     }
 
     /// What was said; nothing, if a value whose own formatting does not return is just being written.
-    pub(crate) fn finish(&self) -> Said {
+    pub(crate) fn finish(&self) -> Account {
         let mut inner = match self.0.try_lock() {
             Ok(inner) => inner,
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            Err(TryLockError::WouldBlock) => return Said::default(),
+            Err(TryLockError::WouldBlock) => return Account::default(),
         };
         let lines = inner.lines.take().unwrap_or_default().finish();
-        Said { hash: inner.hash.0, prefixes: std::mem::take(&mut inner.prefixes), lines }
+        Account { hash: inner.hash.0, prefixes: std::mem::take(&mut inner.prefixes), lines }
     }
 }
 
+/// Says what no task does.
+static SIMULATOR: LazyLock<Speaker> = LazyLock::new(|| Speaker::new(None, "simulator".into()));
+
 impl Sink for Trace {
-    fn line(&mut self, text: &dyn fmt::Display) {
+    fn line(&mut self, said: &Said<'_>) {
         let mut inner = self.lock();
         if inner.closed {
             return;
         }
         let inner = &mut *inner;
         let at = now();
-        if with_current_task(|node, task| inner.enter(at, node, task, text)).is_none() {
-            inner.enter(at, None, ["simulator", ""], text);
+        if with_current_task(|speaker| inner.enter(at, speaker, said)).is_none() {
+            inner.enter(at, &SIMULATOR, said);
         }
     }
 }
 
 impl Inner {
     /// Most runs keep no lines: what is only hashed is not built.
-    fn enter(&mut self, at: Duration, node: Option<&Arc<str>>, task: [&str; 2], text: &dyn fmt::Display) {
+    fn enter(&mut self, at: Duration, speaker: &Speaker, said: &Said<'_>) {
         let Self { hash, buffer, prefixes, lines, .. } = self;
         buffer.clear();
-        for part in [node.map_or("-", |node| node), " ", task[0], task[1], ": "] {
-            buffer.push_str(part);
-        }
-        write!(buffer, "{text}").expect("a string takes anything");
+        buffer.push_str(&speaker.prefix);
+        buffer.push_str(said.spans);
+        buffer.write_fmt(said.text).expect("a string takes anything");
         hash.add(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX), buffer.as_bytes());
         if prefixes.len() < MOST_PREFIXES {
             #[expect(clippy::cast_possible_truncation, reason = "the low half")]
             prefixes.push(hash.0 as u32);
         }
         if let Some(lines) = lines {
-            lines.push(TraceLine { at, node: node.cloned(), task: task.concat(), text: text.to_string() });
+            let Speaker { node, task, .. } = speaker;
+            lines.push(TraceLine {
+                at,
+                node: node.clone(),
+                task: task.clone(),
+                target: said.target,
+                level: said.level,
+                spans: said.spans.to_owned(),
+                text: said.text.to_string(),
+            });
         }
     }
 }
@@ -169,7 +196,7 @@ mod tests {
         let count = 2 * MOST_FIRST_LINES + 7;
         for number in 0..count {
             let at = Duration::from_nanos(number as u64);
-            lines.push(TraceLine { at, node: None, task: String::new(), text: String::new() });
+            lines.push(TraceLine::of_simulator(at, String::new()));
         }
         let lines = lines.finish();
         assert_eq!(lines.len(), 2 * MOST_FIRST_LINES + 1);

@@ -14,6 +14,7 @@ use madsim::task::NodeId;
 use rand_chacha::ChaCha8Rng;
 use windtunnel::engine::net::{Control, HostId};
 use windtunnel::engine::{FAULT_STREAM, Run, generator, now};
+use windtunnel::signal::Signal;
 use windtunnel::task::JoinHandle;
 
 use crate::faults::{Deed, FaultKind, FaultPlan, FaultRecord, Planned};
@@ -238,6 +239,16 @@ impl Sim {
         assert!(node.inner.id != self.main().inner.id, "the main node runs the scenario and cannot be killed");
         self.record(Deed::Did(FaultKind::Kill { node: node.name().into() }));
         self.power_off(node);
+    }
+
+    /// Sends `signal` to `node`. If nobody there listens for it, the node is [killed](Self::kill).
+    ///
+    /// # Panics
+    /// If that is so on the main node.
+    pub fn signal(&self, node: &Node, signal: Signal) {
+        if !self.shared.run.signal(node.name(), signal) {
+            self.kill(node);
+        }
     }
 
     pub(crate) fn power_off(&self, node: &Node) {

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 37] = [
+const PRIMITIVES: [&str; 39] = [
     "channel",
     "go channel",
     "select",
@@ -51,6 +51,8 @@ const PRIMITIVES: [&str; 37] = [
     "fault plan",
     "shrinking",
     "determinism",
+    "signals",
+    "trace",
     "watchdog",
     "quorum store",
     "par",

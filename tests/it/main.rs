@@ -37,6 +37,7 @@ mod scheduler;
 mod select;
 mod service;
 mod shrink;
+mod signal;
 mod smtp;
 mod sync;
 mod systems;

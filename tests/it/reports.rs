@@ -1,6 +1,7 @@
 //! Every report a person reads, word for word.
 
 use insta::assert_snapshot;
+use tracing::Instrument;
 use windtunnel::net::TcpStream;
 use windtunnel::task::spawn_named;
 use windtunnel::{channel, go, spawn, time};
@@ -115,6 +116,41 @@ fn a_deadlocked_seed() {
 fn a_seeded_trace() {
     let scenario = scenarios().into_iter().find(|it| it.function == "a_dead_server_is_done_without").unwrap();
     let lines: Vec<String> = scenario.run_traced(1).lines.iter().map(ToString::to_string).collect();
+    assert_snapshot!(lines.join("\n"));
+}
+
+static SPEAKING: Scenario = Scenario {
+    function: "speaking",
+    body: |sim| {
+        Box::pin(async move {
+            let _nodes = [1, 2].map(|id| sim.node(format!("n{id}"), move |_| speaks(id)));
+            time::sleep(time::millis(50)).await;
+        })
+    },
+    ..FAILING
+};
+
+async fn speaks(id: u64) {
+    let span = tracing::info_span!("request", id, size = tracing::field::Empty);
+    let handle = async {
+        tracing::info!(attempt = 1, "begins");
+        time::sleep(time::millis(10)).await;
+        tracing::Span::current().record("size", 3);
+        async { tracing::warn!("half done") }.instrument(tracing::debug_span!("inner")).await;
+        time::sleep(time::millis(10)).await;
+    };
+    handle.instrument(span).await;
+    tracing::info!("is outside");
+}
+
+#[test]
+fn a_trace_names_the_spans_of_each_task() {
+    let said = || -> Vec<String> {
+        let lines = SPEAKING.run_traced(1).lines.into_iter().filter(|line| line.level <= tracing::Level::DEBUG);
+        lines.map(|line| line.to_string()).collect()
+    };
+    let lines = said();
+    assert_eq!(lines, said());
     assert_snapshot!(lines.join("\n"));
 }
 

@@ -15,7 +15,7 @@ struct System {
     checks: &'static str,
 }
 
-const SYSTEMS: [System; 15] = [
+const SYSTEMS: [System; 16] = [
     System { rows: "A1.5", name: "finger", modules: &["finger"], checks: "service::finger" },
     System { rows: "A2.1–A2.3, A2.5, A2.6", name: "address lookup", modules: &["lookup"], checks: "lookup::" },
     System { rows: "A2.4, A2.7", name: "ParallelDo", modules: &["par"], checks: "par::" },
@@ -23,9 +23,10 @@ const SYSTEMS: [System; 15] = [
     System { rows: "A4.1", name: "fork-join", modules: &["fork_join"], checks: "fork_join::" },
     System { rows: "A4.2", name: "TCP service", modules: &["service"], checks: "service::" },
     System { rows: "A4.3", name: "mail", modules: &["smtp"], checks: "smtp::" },
+    System { rows: "A4.4", name: "an end by a signal", modules: &["shutdown"], checks: "smtp::" },
     System { rows: "A4.5", name: "first response", modules: &["first"], checks: "first::" },
     System { rows: "A5.1, A5.3–A5.6", name: "quoted string", modules: &["quoted"], checks: "quoted::" },
-    System { rows: "A5.7, A5.9", name: "live tasks", modules: &["debug", "http"], checks: "debug::" },
+    System { rows: "A5.7–A5.9", name: "live tasks", modules: &["debug", "http"], checks: "debug::" },
     System { rows: "A6", name: "publish/subscribe", modules: &["pubsub"], checks: "pubsub" },
     System { rows: "A7", name: "work scheduler", modules: &["scheduler"], checks: "scheduler::" },
     System { rows: "A8", name: "replicated client", modules: &["replicated"], checks: "replicated::" },

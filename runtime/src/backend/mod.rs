@@ -11,11 +11,13 @@ pub(crate) mod madsim;
 pub(crate) mod tokio;
 
 mod net;
+mod signal;
 mod time;
 
 #[cfg(feature = "sim")]
 pub(crate) use madsim::wake_at;
 pub(crate) use net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, UdpSocket, WriteHalf, lookup};
+pub(crate) use signal::Signals;
 pub(crate) use time::Sleep;
 
 use std::future::Future;

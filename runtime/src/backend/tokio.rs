@@ -6,11 +6,13 @@ use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use std::{hint, thread};
+use std::{hint, io, thread};
 
 use tokio::time::Instant;
+
+use crate::signal::Signal;
 
 pub(crate) use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub(crate) use tokio::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
@@ -27,6 +29,44 @@ pub(crate) fn spawn_blocking(task: impl Future<Output = ()> + Send + 'static) {
         assert!(polled.is_ready(), "a blocking task awaits nothing");
     };
     drop(tokio::task::spawn_blocking(run));
+}
+
+/// The system's signals.
+#[cfg(unix)]
+pub(crate) struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
+
+#[cfg(unix)]
+impl Signals {
+    pub(crate) fn listen(kinds: Vec<Signal>) -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kind_of = |kind| match kind {
+            Signal::Hangup => SignalKind::hangup(),
+            Signal::Interrupt => SignalKind::interrupt(),
+            Signal::Quit => SignalKind::quit(),
+            Signal::Terminate => SignalKind::terminate(),
+        };
+        kinds.into_iter().map(|kind| Ok((kind, signal(kind_of(kind))?))).collect::<io::Result<_>>().map(Self)
+    }
+
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
+        let mut ready = self.0.iter_mut().filter_map(|(kind, source)| source.poll_recv(cx).is_ready().then_some(*kind));
+        ready.next().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// There are none.
+#[cfg(not(unix))]
+pub(crate) struct Signals(std::convert::Infallible);
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(crate) fn listen(_: Vec<Signal>) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn poll_recv(&mut self, _: &mut Context<'_>) -> Poll<Signal> {
+        match self.0 {}
+    }
 }
 
 /// The moment from which [`now`] counts: an hour ago, since the clock of another runtime may be behind while it is paused.

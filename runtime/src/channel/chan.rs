@@ -6,6 +6,7 @@ use super::{TryRecvError, TrySendError};
 use crate::backend::Atomic;
 use crate::lock::Lock;
 use crate::object::{Label, Object};
+use crate::said::say;
 use crate::wait::{Outcome, WaitQueue, Wakers};
 
 pub struct Chan<T> {
@@ -88,7 +89,7 @@ impl<T> Chan<T> {
             (None, Some(value)) => Err(TrySendError::Full(value)),
             (Some(Outcome::Closed), Some(value)) => Err(TrySendError::Closed(value)),
             _ => {
-                tracing::trace!(target: "windtunnel::channel", "channel send ({label})");
+                say!("channel", "channel send ({label})");
                 Ok(())
             }
         }
@@ -102,7 +103,7 @@ impl<T> Chan<T> {
         wakers.wake();
         match (outcome, slot) {
             (_, Some(value)) => {
-                tracing::trace!(target: "windtunnel::channel", "channel recv ({label})");
+                say!("channel", "channel recv ({label})");
                 Ok(value)
             }
             (None, None) => Err(TryRecvError::Empty),
@@ -121,7 +122,7 @@ impl<T> Chan<T> {
             }
         };
         if closed {
-            tracing::trace!(target: "windtunnel::channel", "channel close ({})", self.label());
+            say!("channel", "channel close ({})", self.label());
         }
         wakers.wake();
         closed
@@ -174,7 +175,7 @@ impl<T> Chan<T> {
         let mut wakers = Wakers::new();
         state.close(&mut wakers);
         drop(state);
-        tracing::trace!(target: "windtunnel::channel", "last sender dropped ({})", self.label());
+        say!("channel", "last sender dropped ({})", self.label());
         wakers.wake();
     }
 
@@ -188,7 +189,7 @@ impl<T> Chan<T> {
         state.close(&mut wakers);
         let unread = std::mem::take(&mut state.buffer);
         drop(state);
-        tracing::trace!(target: "windtunnel::channel", "last receiver dropped ({})", self.label());
+        say!("channel", "last receiver dropped ({})", self.label());
         wakers.wake();
         drop(unread);
     }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use super::chan::{Chan, Handle, State};
 use super::{RecvTimeoutError, SendError, SendTimeoutError};
 use crate::object::Label;
+use crate::said::say;
 use crate::select::{Arm, Source, Take};
 use crate::task::{Op, blocked};
 use crate::wait::{Outcome, Signal, Wait, WaitQueue, Waiter, Wakers};
@@ -95,7 +96,7 @@ impl<T> Direction<T> for Sending {
     fn abandon(chan: &Chan<T>, slot: Option<T>) {
         if !std::thread::panicking() {
             let end = if slot.is_none() { "after it was delivered" } else { "undelivered" };
-            tracing::trace!(target: "windtunnel::channel", "channel send ({}) is dropped {end}", chan.label());
+            say!("channel", "channel send ({}) is dropped {end}", chan.label());
         }
         drop(slot);
     }
@@ -180,7 +181,7 @@ impl<H: Handle<T>, T, D: Direction<T>> Operation<H, T, D> {
 
     fn trace(&self, outcome: Outcome) {
         let end = if outcome == Outcome::Done { "" } else { " finds it closed" };
-        tracing::trace!(target: "windtunnel::channel", "{} ({}){end}", D::OP, self.handle.chan().label());
+        say!("channel", "{} ({}){end}", D::OP, self.handle.chan().label());
     }
 
     /// The first poll: performs the operation, or enqueues it.

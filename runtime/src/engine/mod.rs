@@ -11,6 +11,8 @@ pub mod net;
 #[cfg(feature = "sim")]
 mod node;
 #[cfg(feature = "sim")]
+pub(crate) mod signal;
+#[cfg(feature = "sim")]
 mod sim;
 mod trace;
 #[cfg(feature = "sim")]
@@ -36,7 +38,8 @@ pub(crate) use model::{count_step, count_task, halt, unnoticed};
 pub use node::POLL_COST;
 #[cfg(feature = "sim")]
 pub use sim::FAULT_STREAM;
-pub use trace::{Sink, traced};
+pub(crate) use trace::straight;
+pub use trace::{Said, Sink, Speaker, traced};
 #[cfg(feature = "sim")]
 pub use watch::Look;
 #[cfg(feature = "sim")]
@@ -186,10 +189,9 @@ pub fn now() -> Duration {
     backend::now()
 }
 
-/// Calls `f` with the task being polled on this thread, as traces name it: its node, if it has one, and its label
-/// in parts.
-pub fn with_current_task<R>(f: impl FnOnce(Option<&Arc<str>>, [&str; 2]) -> R) -> Option<R> {
-    task::with_current(|entry| f(entry.node.as_ref(), entry.label(&mut itoa::Buffer::new())))
+/// Calls `f` with the task being polled on this thread, as traces name it.
+pub fn with_current_task<R>(f: impl FnOnce(&Speaker) -> R) -> Option<R> {
+    task::with_current(|entry| f(entry.speaker()))
 }
 
 /// In a run a panic is noted and not printed: the driver reports it. Elsewhere the hook that was there goes on.

@@ -1,4 +1,4 @@
-//! What a run of a simulation keeps: the generator of its choices, its network, and what ails its nodes.
+//! What a run of a simulation keeps: the generator of its choices, its network, and what ails its nodes, and who listens for signals.
 
 use std::future::Future;
 use std::panic::Location;
@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::net::{Control, Shared};
 use super::node::Ailments;
+use super::signal::Listeners;
 use super::watch::Watch;
 use super::{Engine, Run, Stop, generator};
 use crate::backend::Kind;
@@ -26,6 +27,7 @@ pub(crate) struct Sim {
     choices: Mutex<ChaCha8Rng>,
     pub(super) network: Shared,
     ailments: Mutex<Ailments>,
+    listeners: Mutex<Listeners>,
     /// Woken when something has stopped the run.
     driver: Mutex<Option<Waker>>,
     pub(super) watch: Watch,
@@ -37,6 +39,7 @@ impl Sim {
             choices: Mutex::new(generator(seed, CHOICE_STREAM)),
             network: Shared::new(seed),
             ailments: Mutex::default(),
+            listeners: Mutex::default(),
             driver: Mutex::new(None),
             watch: Watch::default(),
         }
@@ -48,6 +51,10 @@ impl Sim {
 
     pub(crate) fn ailments(&self) -> MutexGuard<'_, Ailments> {
         self.ailments.lock()
+    }
+
+    pub(crate) fn listeners(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners.lock()
     }
 
     /// Something has stopped the run: the driver ends it.

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::at;
 use crate::backend;
+use crate::said::say;
 use crate::task::Op;
 
 /// What can be made into socket addresses: an address, or a name with a port, such as `"replica1:80"`, which is looked up.
@@ -87,7 +88,7 @@ pub(super) async fn resolve(
             };
             let found = at(Op::Lookup, caller, backend::lookup(name.clone(), port)).await;
             let outcome = if found.is_ok() { "" } else { " fails" };
-            tracing::trace!(target: "windtunnel::net", "lookup of {name}{outcome}");
+            say!("net", "lookup of {name}{outcome}");
             found.map(SmallVec::from_vec)
         }
     }

@@ -15,6 +15,7 @@ use super::deadline::Deadline;
 use super::{Shown, at, first};
 use crate::backend;
 use crate::object::Number;
+use crate::said::say;
 use crate::task::{Op, blocked};
 use crate::time::Instant;
 
@@ -33,7 +34,7 @@ impl TcpListener {
         let target = addr.to_target();
         async move {
             let listener = Self(first(target, caller, backend::TcpListener::bind).await?);
-            tracing::trace!(target: "windtunnel::net", "tcp listen at {}", Shown(listener.local_addr()));
+            say!("net", "tcp listen at {}", Shown(listener.local_addr()));
             Ok(listener)
         }
     }
@@ -44,7 +45,7 @@ impl TcpListener {
         let caller = Location::caller();
         async move {
             let (stream, peer) = at(Op::TcpAccept, caller, self.0.accept()).await?;
-            tracing::trace!(target: "windtunnel::net", "tcp accept from {}", Shown(Ok(peer)));
+            say!("net", "tcp accept from {}", Shown(Ok(peer)));
             Ok((TcpStream::new(stream, caller), peer))
         }
     }
@@ -93,7 +94,7 @@ impl TcpStream {
             let connect = |addr| async move {
                 let stream = at(Op::TcpConnect, caller, backend::TcpStream::connect(addr)).await;
                 let outcome = if stream.is_ok() { "" } else { " fails" };
-                tracing::trace!(target: "windtunnel::net", "tcp connect to {}{outcome}", Shown(Ok(addr)));
+                say!("net", "tcp connect to {}{outcome}", Shown(Ok(addr)));
                 stream
             };
             Ok(Self::new(first(target, caller, connect).await?, caller))
@@ -248,7 +249,7 @@ fn poll_read(
             deadline.poll_waiting(cx)
         }
         ready @ Poll::Ready(_) => {
-            tracing::trace!(target: "windtunnel::net", "tcp read of {}", Number(buf.filled().len() - before));
+            say!("net", "tcp read of {}", Number(buf.filled().len() - before));
             ready
         }
     }
@@ -270,7 +271,7 @@ fn poll_write(
             deadline.poll_waiting(cx)
         }
         Poll::Ready(Ok(count)) => {
-            tracing::trace!(target: "windtunnel::net", "tcp write of {}", Number(count));
+            say!("net", "tcp write of {}", Number(count));
             Poll::Ready(Ok(count))
         }
         error @ Poll::Ready(Err(_)) => error,

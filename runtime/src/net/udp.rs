@@ -9,6 +9,7 @@ use std::panic::Location;
 use super::addr::ToSocketAddrs;
 use super::{Shown, at, first};
 use crate::backend;
+use crate::said::say;
 use crate::task::Op;
 
 /// The most bytes in one datagram: 65,535 less the headers of IPv4 and UDP.
@@ -28,7 +29,7 @@ impl UdpSocket {
         let target = addr.to_target();
         async move {
             let socket = Self(first(target, caller, backend::UdpSocket::bind).await?);
-            tracing::trace!(target: "windtunnel::net", "udp bind at {}", Shown(socket.local_addr()));
+            say!("net", "udp bind at {}", Shown(socket.local_addr()));
             Ok(socket)
         }
     }
@@ -49,7 +50,7 @@ impl UdpSocket {
         async move {
             check_length(bytes)?;
             let sent = first(target, caller, |addr| at(Op::UdpSend, caller, self.0.send_to(bytes, addr))).await?;
-            tracing::trace!(target: "windtunnel::net", "udp send of {sent}");
+            say!("net", "udp send of {sent}");
             Ok(sent)
         }
     }
@@ -64,7 +65,7 @@ impl UdpSocket {
         let caller = Location::caller();
         async move {
             let (count, source) = at(Op::UdpRecv, caller, self.0.recv_from(buf)).await?;
-            tracing::trace!(target: "windtunnel::net", "udp recv of {count} from {}", Shown(Ok(source)));
+            say!("net", "udp recv of {count} from {}", Shown(Ok(source)));
             Ok((count, source))
         }
     }
@@ -90,7 +91,7 @@ impl UdpSocket {
         async move {
             check_length(bytes)?;
             let sent = at(Op::UdpSend, caller, self.0.send(bytes)).await?;
-            tracing::trace!(target: "windtunnel::net", "udp send of {sent}");
+            say!("net", "udp send of {sent}");
             Ok(sent)
         }
     }

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use crate::lock::Lock;
 use crate::object::{Label, Object};
+use crate::said::say;
 use crate::task::{Op, blocked};
 use crate::wait::{Outcome, Wait, WaitQueue, Wakers};
 
@@ -95,7 +96,7 @@ impl<R: Rules> Gate<R> {
 /// A line for the completion of `op`.
 fn trace(op: Op, label: Label, outcome: Outcome) {
     let end = if outcome == Outcome::Done { "" } else { " finds it closed" };
-    tracing::trace!(target: "windtunnel::sync", "{op} ({label}){end}");
+    say!("sync", "{op} ({label}){end}");
 }
 
 /// What a wait keeps in order to reach its gate, and what it makes of the answer.

@@ -6,6 +6,7 @@ use std::pin::pin;
 
 use super::acquire::{Acquire, Gate, Request, Rules, admit};
 use super::mutex::MutexGuard;
+use crate::said::say;
 use crate::task::Op;
 use crate::wait::{Outcome, WaitQueue, Wakers};
 
@@ -119,13 +120,13 @@ impl Condvar {
     /// Notifies the task that has waited longest, if there is one.
     pub fn notify_one(&self) {
         self.gate.change(Waiters::notify_one);
-        tracing::trace!(target: "windtunnel::sync", "condvar ({}) notifies one", self.gate.label());
+        say!("sync", "condvar ({}) notifies one", self.gate.label());
     }
 
     /// Notifies every task that waits now.
     pub fn notify_all(&self) {
         self.gate.change(|rules, wakers| admit(&mut rules.waiting, wakers, |_| Some(Notice::All)));
-        tracing::trace!(target: "windtunnel::sync", "condvar ({}) notifies all", self.gate.label());
+        say!("sync", "condvar ({}) notifies all", self.gate.label());
     }
 }
 

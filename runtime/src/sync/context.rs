@@ -20,6 +20,7 @@ use pin_project::{pin_project, pinned_drop};
 
 use crate::lock::Lock;
 use crate::object::{Label, Object};
+use crate::said::say;
 use crate::task::{Op, blocked};
 use crate::time::{Instant, Sleep, sleep_until};
 use crate::wait::{Wait, WaitQueue, Wakers};
@@ -144,7 +145,7 @@ impl Context {
     }
 
     fn cancel_with(&self, cause: &Cause) {
-        tracing::trace!(target: "windtunnel::sync", "cancels context ({}): {cause}", self.node.label());
+        say!("sync", "cancels context ({}): {cause}", self.node.label());
         let now = Instant::now();
         self.node.change(|tree, wakers| tree.cancel(self.node.id(), cause, now, wakers));
     }
@@ -406,7 +407,7 @@ impl Future for Cancelled {
         let poll = self.as_mut().poll_unnoted(cx);
         let label = self.node.object.check();
         match &poll {
-            Poll::Ready(cause) => tracing::trace!(target: "windtunnel::sync", "context ({label}) is {cause}"),
+            Poll::Ready(cause) => say!("sync", "context ({label}) is {cause}"),
             Poll::Pending => blocked(Op::Context, Some(label), self.at),
         }
         poll

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use super::acquire::{Acquire, Gate, Request, Rules, admit};
+use crate::said::say;
 use crate::task::Op;
 use crate::wait::{Outcome, WaitQueue, Wakers};
 
@@ -97,7 +98,7 @@ impl RawMutex {
             was_locked
         });
         assert!(was_locked, "raw mutex {} is unlocked already: an unlock() without its lock()", self.gate.label());
-        tracing::trace!(target: "windtunnel::sync", "raw mutex ({}) is unlocked", self.gate.label());
+        say!("sync", "raw mutex ({}) is unlocked", self.gate.label());
     }
 }
 

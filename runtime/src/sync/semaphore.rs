@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::acquire::{Acquire, Gate, Request, Rules, admit};
+use crate::said::say;
 use crate::task::Op;
 use crate::wait::{Outcome, WaitQueue, Wakers};
 
@@ -145,7 +146,7 @@ impl Semaphore {
         });
         let label = self.gate.label();
         assert!(added, "semaphore {label} cannot have {permits} permits more: the most is {}", Self::MAX_PERMITS);
-        tracing::trace!(target: "windtunnel::sync", "semaphore ({label}) adds {permits}");
+        say!("sync", "semaphore ({label}) adds {permits}");
     }
 
     /// The permits that are free at this moment.
@@ -159,7 +160,7 @@ impl Semaphore {
             rules.closed = true;
             rules.waiting.close(wakers);
         });
-        tracing::trace!(target: "windtunnel::sync", "semaphore ({}) closes", self.gate.label());
+        say!("sync", "semaphore ({}) closes", self.gate.label());
     }
 
     /// Whether [`close`](Self::close) has been called.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::acquire::{Acquire, Gate, Request, Rules, admit};
+use crate::said::say;
 use crate::task::Op;
 use crate::wait::{Outcome, WaitQueue, Wakers};
 
@@ -60,7 +61,7 @@ impl WaitGroup {
     /// Adds `count` to what is to be waited for.
     pub fn add(&self, count: usize) {
         self.gate.change(|rules, _| rules.left += count);
-        tracing::trace!(target: "windtunnel::sync", "wait group ({}) adds {count}", self.gate.label());
+        say!("sync", "wait group ({}) adds {count}", self.gate.label());
     }
 
     /// Counts one down; at zero every waiter goes on.
@@ -76,7 +77,7 @@ impl WaitGroup {
         });
         let label = self.gate.label();
         let left = left.unwrap_or_else(|| panic!("wait group {label} counted below zero: more done() than add()"));
-        tracing::trace!(target: "windtunnel::sync", "wait group ({label}) has {left} left");
+        say!("sync", "wait group ({label}) has {left} left");
     }
 
     /// Waits until the count is zero. Cancel safe.

@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use super::Entry;
 use crate::backend::{Atomic, Slot};
+use crate::said::say;
 
 /// The task is to be dropped.
 const ABORTED: u32 = 1;
@@ -109,7 +110,7 @@ impl AbortHandle {
     /// where it waits next. Aborting a task that has ended, or a second time, does nothing. A task of
     /// [`spawn_blocking`](super::spawn_blocking) can be aborted only before it starts.
     pub fn abort(&self) {
-        tracing::trace!(target: "windtunnel::task", "aborts {}", self.entry);
+        say!("task", "aborts {}", self.entry);
         self.entry.abort.request();
     }
 

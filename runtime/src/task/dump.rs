@@ -31,7 +31,7 @@ impl TaskState {
 
     /// What to call the task in a report.
     pub fn label(&self) -> String {
-        super::label(self.name.as_deref(), self.id, &mut itoa::Buffer::new()).concat()
+        super::label(self.name.as_deref(), self.id)
     }
 }
 
@@ -66,7 +66,8 @@ fn state(entry: &super::Entry) -> TaskState {
     }
 }
 
-/// Tasks that were spawned at the same place and wait at the same place.
+/// Tasks that were spawned at the same place and wait at the same place for the same kind of thing: objects without a name count as
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The tasks, oldest first; never empty.
@@ -94,7 +95,7 @@ impl Dump {
     pub fn new(tasks: Vec<TaskState>) -> Self {
         let mut groups: BTreeMap<_, Vec<TaskState>> = BTreeMap::new();
         for task in tasks {
-            let key = (task.is_main(), task.spawned_at.map(place), task.at.map(place), task.wait.clone());
+            let key = (task.is_main(), task.spawned_at.map(place), task.at.map(place), unnumbered(&task.wait));
             groups.entry(key).or_default().push(task);
         }
         let mut groups: Vec<Group> = groups.into_values().map(|tasks| Group { tasks }).collect();
@@ -132,10 +133,26 @@ impl fmt::Display for Dump {
     }
 }
 
+/// A wait without the numbers of the objects that have no name: a hundred tasks that leaked with a channel each are one group.
+fn unnumbered(wait: &str) -> String {
+    let mut parts = wait.split('#');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| match part.trim_start_matches(|c: char| c.is_ascii_digit()) {
+        rest if rest.len() < part.len() => text + "#…" + rest,
+        whole => text + "#" + whole,
+    })
+}
+
 impl Group {
+    /// What its tasks wait for; without the numbers of objects in which they differ.
+    pub fn wait(&self) -> String {
+        let first = &self.tasks[0].wait;
+        if self.tasks.iter().all(|task| task.wait == *first) { first.clone() } else { unnumbered(first) }
+    }
+
     fn row(&self) -> [String; 3] {
         let task = &self.tasks[0];
         let spawned = task.spawned_at.map_or(String::from(MAIN), |at| format!("spawned at {}", place(at)));
-        [format!("{} × {}", self.tasks.len(), task.wait), task.at.map_or(String::new(), place), spawned]
+        [format!("{} × {}", self.tasks.len(), self.wait()), task.at.map_or(String::new(), place), spawned]
     }
 }

@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::{fmt, iter, mem};
 
 use super::abort::Abort;
+#[cfg(any(feature = "sim", feature = "model"))]
+use crate::engine::Speaker;
 use crate::lock::Lock;
 use crate::object::Label;
 use crate::run::{self, Tag};
+use crate::said::say;
 
 /// Operations a task can be blocked in, under the names that reports use.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -39,6 +42,7 @@ pub enum Op {
     UdpSend,
     UdpRecv,
     Lookup,
+    Signal,
     Future,
 }
 
@@ -70,6 +74,7 @@ impl fmt::Display for Op {
             Op::UdpSend => "udp send",
             Op::UdpRecv => "udp recv",
             Op::Lookup => "lookup",
+            Op::Signal => "signal",
             Op::Future => "future",
         })
     }
@@ -145,28 +150,33 @@ pub(crate) struct Entry {
     pub(crate) may_block: bool,
     /// Its place in the registry.
     pub(super) place: usize,
+    #[cfg(any(feature = "sim", feature = "model"))]
+    speaker: std::sync::OnceLock<Box<Speaker>>,
     #[cfg(feature = "model")]
     pub(crate) parker: std::sync::OnceLock<Arc<crate::backend::loom::Parker>>,
 }
 
-/// What to call a task, in parts: every line of a simulation's trace says it, so nothing is built for it.
-pub(crate) fn label<'a>(name: Option<&'a str>, id: u64, number: &'a mut itoa::Buffer) -> [&'a str; 2] {
-    match name {
-        Some(name) => [name, ""],
-        None => ["task ", number.format(id)],
-    }
+/// What to call a task.
+pub(crate) fn label(name: Option<&str>, id: u64) -> String {
+    name.map_or_else(|| format!("task {id}"), str::to_owned)
 }
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.label(&mut itoa::Buffer::new()).into_iter().try_for_each(|part| f.write_str(part))
+        f.write_str(&self.label())
     }
 }
 
 impl Entry {
     /// See [`label`].
-    pub(crate) fn label<'a>(&'a self, number: &'a mut itoa::Buffer) -> [&'a str; 2] {
-        label(self.name.as_deref(), self.id, number)
+    pub(crate) fn label(&self) -> String {
+        label(self.name.as_deref(), self.id)
+    }
+
+    /// The task as the trace of a run names it.
+    #[cfg(any(feature = "sim", feature = "model"))]
+    pub(crate) fn speaker(&self) -> &Speaker {
+        self.speaker.get_or_init(|| Box::new(Speaker::new(self.node.clone(), self.label())))
     }
 
     /// Enters a new task into the current run's registry.
@@ -188,6 +198,8 @@ impl Entry {
                 abort: Abort::new(),
                 may_block,
                 place,
+                #[cfg(any(feature = "sim", feature = "model"))]
+                speaker: std::sync::OnceLock::new(),
                 #[cfg(feature = "model")]
                 parker: std::sync::OnceLock::new(),
             })
@@ -200,9 +212,9 @@ impl Entry {
             run::with(|run| run.registry.remove(self));
             if !std::thread::panicking() {
                 if with_current(|_| ()).is_some() {
-                    tracing::trace!(target: "windtunnel::task", "ends");
+                    say!("task", "ends");
                 } else {
-                    tracing::trace!(target: "windtunnel::task", "{self} is dropped");
+                    say!("task", "{self} is dropped");
                 }
             }
         }
@@ -259,7 +271,7 @@ impl Entry {
 
     #[inline]
     fn trace_block(&self) {
-        tracing::trace!(target: "windtunnel::task", "blocks in {}", self.wait());
+        say!("task", "blocks in {}", self.wait());
     }
 
     pub(crate) fn wait(&self) -> Wait {

@@ -36,6 +36,7 @@ pub(crate) use join::pair;
 pub(crate) use registry::Registry;
 
 use crate::backend;
+use crate::said::say;
 
 /// Starts a task on the current runtime.
 ///
@@ -96,7 +97,7 @@ where
 fn register(name: Option<String>, at: &'static Location<'static>, may_block: bool) -> Arc<Entry> {
     let node = with_current(|parent| parent.node.clone()).flatten();
     let entry = Entry::register(name.map(Arc::from), node, at, may_block);
-    tracing::trace!(target: "windtunnel::task", "spawns {entry}");
+    say!("task", "spawns {entry}");
     entry
 }
 

@@ -11,6 +11,7 @@ use pin_project::pin_project;
 
 use super::Instant;
 use crate::backend;
+use crate::said::say;
 use crate::task::{Op, blocked};
 
 /// Waits until `duration` has passed. Cancel safe.
@@ -76,7 +77,7 @@ impl Future for Sleep {
         if ready.is_pending() {
             blocked(Op::Sleep, None, this.at);
         } else {
-            tracing::trace!(target: "windtunnel::time", "sleep is over");
+            say!("time", "sleep is over");
         }
         ready
     }
@@ -151,7 +152,7 @@ impl<F: Future> Future for Timeout<F> {
         }
         // Where this task waits is what the future said.
         this.sleep.poll_unnoted(cx).map(|()| {
-            tracing::trace!(target: "windtunnel::time", "timeout");
+            say!("time", "timeout");
             Err(Elapsed)
         })
     }

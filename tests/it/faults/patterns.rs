@@ -161,7 +161,7 @@ faults! {
             caught by "smtp::any_text_comes_as_it_was_sent";
         "a session is cut off in the middle of a mail" in SMTP:
             "let line = if self.envelope.is_some() {" => "let line = if false {",
-            caught by "smtp::a_real_client_delivers_whole_mails_until_the_server_drains";
+            caught by "smtp::a_mail_that_has_begun_may_end_while_the_server_drains";
     }
     "http and /debug/tasks" {
         "a connection has no limit" in HTTP:

@@ -31,6 +31,9 @@ const LOSS: &str = "runtime/src/engine/net/loss.rs";
 const WEATHER: &str = "runtime/src/engine/net/weather.rs";
 const OUTBOUND: &str = "runtime/src/engine/net/outbound.rs";
 const APPLICATION: &str = "runtime/src/engine/net/application.rs";
+const SIGNAL: &str = "runtime/src/engine/signal.rs";
+const TRACE: &str = "runtime/src/engine/trace.rs";
+const ENTRY: &str = "runtime/src/task/entry.rs";
 const NODE: &str = "runtime/src/engine/node.rs";
 const DRIVE: &str = "sim/src/faults/drive.rs";
 const DRAW: &str = "sim/src/faults/draw.rs";
@@ -481,6 +484,30 @@ impl Atomic {
         "the event after the one that differs is named" in REPORT:
             "second.line(common)" => "second.line(common + 1)",
             caught by "leaks::a_process_static_is_reported_with_the_event_at_which_runs_differ";
+    }
+    "signals" {
+        "a listener takes every kind" in SIGNAL:
+            "self.node.as_deref() == Some(node) && self.kinds.contains(&signal)" => "self.node.as_deref() == Some(node)",
+            caught by "signal::one_of_each_kind_is_kept_in_a_simulation";
+        "a signal is for the whole cluster" in SIGNAL:
+            "self.node.as_deref() == Some(node) && self.kinds" => "self.kinds",
+            caught by "signal::a_signal_is_for_one_node_and_ends_one_that_does_not_listen";
+        "one that nobody waits for is lost" in SIGNAL:
+            "self.pending.insert(signal);" => "if self.waker.is_some() {
+                self.pending.insert(signal);
+            }",
+            caught by "signal::one_of_each_kind_is_kept_in_a_simulation";
+    }
+    "trace" {
+        "a span is never left" in TRACE:
+            "self.entered.remove(last);" => "let _ = last;",
+            caught by "reports::a_trace_names_the_spans_of_each_task";
+        "what is recorded later is not said" in TRACE:
+            "span.fields = fields.out;" => "drop(fields);",
+            caught by "reports::a_trace_names_the_spans_of_each_task";
+        "a task forgets its node" in ENTRY:
+            "Speaker::new(self.node.clone(), self.label())" => "Speaker::new(None, self.label())",
+            caught by "reports::a_trace_names_the_spans_of_each_task";
     }
     "watchdog" {
         "a run that was given up goes on" in POLLS:

@@ -10,9 +10,10 @@ use rand::Rng;
 use windtunnel::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use windtunnel::net::{TcpListener, TcpStream};
 use windtunnel::rand::rng;
-use windtunnel::sync::Context;
+use windtunnel::signal::{Signal, Signals};
 use windtunnel::time::{self, Instant};
 use windtunnel_patterns::service::{Options, serve};
+use windtunnel_patterns::shutdown;
 use windtunnel_patterns::smtp::{Limits, Mail, Refusal, Smtp};
 use windtunnel_sim::{Sim, faults, oracle};
 
@@ -130,11 +131,11 @@ async fn keep_sending(addr: SocketAddr, numbers: Arc<AtomicUsize>, seen: Arc<See
 /// and the server ends in time.
 #[windtunnel_sim::test(seeds = 64)]
 pub async fn every_accepted_mail_is_whole_while_the_server_drains(sim: Sim) {
-    let (seen, numbers, stop) = (Arc::<Seen>::default(), Arc::<AtomicUsize>::default(), Context::named("stop"));
-    let (drain, stopping, delivered) = (time::secs(5), stop.clone(), Arc::clone(&seen));
+    let (seen, numbers) = (Arc::<Seen>::default(), Arc::<AtomicUsize>::default());
+    let (drain, delivered) = (time::secs(5), Arc::clone(&seen));
     let (ended, how) = windtunnel::channel(1);
     let server = sim.node("server", move |node| {
-        let (stop, ended, delivered) = (stop.clone(), ended.clone(), Arc::clone(&delivered));
+        let (ended, delivered) = (ended.clone(), Arc::clone(&delivered));
         let deliver = move |mail: Mail| {
             let delivered = Arc::clone(&delivered);
             async move {
@@ -146,7 +147,10 @@ pub async fn every_accepted_mail_is_whole_while_the_server_drains(sim: Sim) {
         async move {
             let listener = TcpListener::bind(node.addr(PORT)).await.expect("the port is free on a new node");
             let smtp = Smtp::new("server", Limits { silence: time::secs(2), ..Limits::default() }, deliver);
-            ended.send(serve(listener, smtp, Options { drain, ..Options::default() }, stop).await).await.ok();
+            let signals = Signals::listen([Signal::Terminate]).expect("a simulation has signals");
+            let options = Options { drain, ..Options::default() };
+            let drained = shutdown::on(signals, |stop| serve(listener, smtp, options, stop)).await;
+            ended.send(drained).await.ok();
         }
     });
     let (addr, begun, accepted) = (server.addr(PORT), Arc::clone(&numbers), Arc::clone(&seen));
@@ -154,7 +158,7 @@ pub async fn every_accepted_mail_is_whole_while_the_server_drains(sim: Sim) {
     sim.faults(faults::any().on(&clients).healed_by(time::secs(10)));
     time::sleep(time::millis(rng().random_range(100..8_000))).await;
     let start = Instant::now();
-    stopping.cancel();
+    sim.signal(&server, Signal::Terminate);
     how.recv().await.expect("the server is well");
     assert!(start.elapsed() <= drain + time::millis(10), "{:?}", start.elapsed());
     seen.check(numbers.load(Ordering::Relaxed));

@@ -1,6 +1,6 @@
 //! What is still to happen, in order of time.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::mem::take;
 use std::time::Duration;
 
@@ -32,8 +32,9 @@ impl Key {
 /// Happenings, earliest first; those of one moment in the order in which they were entered.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// Where in `happenings` each is: a tree of small entries is quicker to change.
-    order: BTreeMap<Key, usize>,
+    /// Sorted, with where in `happenings` each is. Most come near the end or go at the front: moving small entries there is
+    /// quicker than a tree.
+    order: VecDeque<(Key, usize)>,
     happenings: Slab<Happening>,
     entered: u64,
     /// The moments for which a timer is set, the earliest last. They cannot be taken back, so none is set twice.
@@ -47,13 +48,15 @@ impl Queue {
         self.entered += 1;
         self.changed = true;
         let key = Key(at, self.entered);
-        self.order.insert(key, self.happenings.insert(happening));
+        let place = self.order.partition_point(|(other, _)| *other < key);
+        self.order.insert(place, (key, self.happenings.insert(happening)));
         key
     }
 
     pub(super) fn cancel(&mut self, key: &mut Option<Key>) {
-        if let Some(key) = key.take() {
-            self.order.remove(&key).map(|place| self.happenings.remove(place));
+        let found = key.take().and_then(|key| self.order.binary_search_by_key(&key, |(other, _)| *other).ok());
+        if let Some((_, place)) = found.and_then(|index| self.order.remove(index)) {
+            self.happenings.remove(place);
         }
     }
 
@@ -63,10 +66,9 @@ impl Queue {
         now: Duration,
         wanted: impl FnOnce(&Happening) -> bool,
     ) -> Option<(Duration, Happening)> {
-        let next = self.order.first_entry()?;
-        let (Key(at, _), place) = (*next.key(), *next.get());
+        let (Key(at, _), place) = *self.order.front()?;
         (at <= now && wanted(&self.happenings[place])).then(|| {
-            next.remove();
+            self.order.pop_front();
             (at, self.happenings.remove(place))
         })
     }
@@ -89,7 +91,7 @@ impl Queue {
         while self.armed.last().is_some_and(|armed| *armed <= now) {
             self.armed.pop();
         }
-        let (Key(next, _), _) = self.order.iter().find(|(_, place)| awaited(&self.happenings[**place]))?;
+        let (Key(next, _), _) = self.order.iter().find(|(_, place)| awaited(&self.happenings[*place]))?;
         if self.armed.last().is_some_and(|armed| armed <= next) {
             return None;
         }

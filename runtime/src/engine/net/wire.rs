@@ -13,6 +13,7 @@ use super::link::{LOOPBACK_LATENCY, Link, LinkConditions, Links};
 use super::queue::Queue;
 use super::weather::Weather;
 use crate::object::Number;
+use crate::said::say;
 
 /// What is sent: its kind, its hosts, the bytes of the user's, and those with headers.
 pub(super) struct Packet {
@@ -140,7 +141,7 @@ impl Wire {
         let Packet { kind, from, to, bytes, .. } = *packet;
         if kind != EventKind::Acknowledgement {
             let (id, bytes, from, to) = (Number(id), Number(bytes), &self.names[from.0], &self.names[to.0]);
-            tracing::trace!(target: "windtunnel::net", "packet {id}: {kind} of {bytes} from {from} to {to}");
+            say!("net", "packet {id}: {kind} of {bytes} from {from} to {to}");
         }
         if let Some((_, recording)) = &mut self.recorded {
             let (from, to) = (Arc::clone(&self.names[from.0]), Arc::clone(&self.names[to.0]));
@@ -152,7 +153,7 @@ impl Wire {
     pub(super) fn note_end(&mut self, id: u64, arrived: bool, acknowledgement: bool) {
         if !acknowledgement {
             let fate = if arrived { "arrives" } else { "is lost" };
-            tracing::trace!(target: "windtunnel::net", "packet {} {fate}", Number(id));
+            say!("net", "packet {} {fate}", Number(id));
         }
         if let Some((first, recording)) = &mut self.recorded
             && let Some(index) = id.checked_sub(*first).and_then(|index| usize::try_from(index).ok())
