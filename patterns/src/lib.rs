@@ -4,6 +4,7 @@
 //! exit, every wait an end, every error a name. The models, the simulations and the buggy variants of each are in the
 //! workspace's `tests` package.
 
+mod ask;
 pub mod call;
 pub mod debug;
 pub mod finger;
@@ -21,6 +22,7 @@ pub mod quorum;
 pub mod quoted;
 mod race;
 pub mod replicated;
+pub mod repository;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;

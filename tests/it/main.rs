@@ -32,6 +32,7 @@ mod regressions;
 mod replay;
 mod replicated;
 mod reports;
+mod repository;
 mod runs;
 mod scheduler;
 mod select;

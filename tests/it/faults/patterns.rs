@@ -23,6 +23,8 @@ const MUX_CONNECTION: &str = "patterns/src/mux/connection.rs";
 const MUX_SERVER: &str = "patterns/src/mux/server.rs";
 const SUBSCRIPTION: &str = "patterns/src/pubsub/subscription.rs";
 const EVENT_LOOP: &str = "patterns/src/pubsub/event_loop.rs";
+const ASK: &str = "patterns/src/ask.rs";
+const REPOSITORY: &str = "patterns/src/repository.rs";
 const HELPERS: &str = "patterns/src/pubsub/helpers.rs";
 
 faults! {
@@ -247,5 +249,30 @@ faults! {
             => r#"helper.spawn("pubsub helper", help(events, outlet));
         helper.detach();"#,
             caught by "scenarios::pubsub::a_dropped_subscription_takes_its_helper_with_it";
+    }
+    "repository" {
+        "an answer finds nobody who waits for it just now" in ASK:
+            r#"channel::named("answer", 1)"# => r#"channel::named("answer", 0)"#,
+            caught by "models::repository::a_call_that_returned_was_executed";
+        "a closed repository goes on with an empty map" in REPOSITORY:
+            "return reply.send(map)," => "reply.send(std::mem::take(&mut map)),",
+            caught by "models::repository::a_closed_repository_refuses";
+        "the owner keeps a handle of itself" in REPOSITORY:
+            r#"spawn_named("repository", serve(requests));"#
+            => r#"let own = owner.clone();
+        spawn_named("repository", async move {
+            serve(requests).await;
+            drop(own);
+        });"#,
+            caught by "models::repository::dropped_it_leaves_no_task";
+        "a command that panics takes the owner with it" in REPOSITORY:
+            "catch_unwind(AssertUnwindSafe(|| command(map)))" => "Ok(command(map))",
+            caught by "repository::a_command_that_panics_does_so_in_its_callers_task_and_the_owner_goes_on";
+        "an insert returns before it is done" in REPOSITORY:
+            "self.run(|map| map.insert(key, value)).await"
+            => "let map = self.clone();
+        spawn_named(\"insert\", async move { map.run(|map| map.insert(key, value)).await });
+        Ok(None)",
+            caught by "scenarios::repository::linearizable_whoever_is_in_trouble";
     }
 }

@@ -9,6 +9,7 @@ mod lookup;
 mod mux;
 mod pubsub;
 mod quoted;
+mod repository;
 mod scheduler;
 mod service;
 
@@ -56,7 +57,7 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 40] = [
+pub const BUGS: [&Bug; 46] = [
     &pubsub::CANCEL_DEADLOCK,
     &pubsub::SUBSCRIBER_GONE_BLOCKS,
     &pubsub::SELF_PUBLISH_DEADLOCK,
@@ -96,6 +97,12 @@ pub const BUGS: [&Bug; 40] = [
     &service::NO_SHUTDOWN,
     &service::SECOND_EXIT_BLOCKS,
     &lookup::DONE_NOT_DEFERRED,
+    &repository::NO_SHUTDOWN,
+    &repository::ABANDONED_GET,
+    &repository::REENTRANT_COMMAND,
+    &repository::NO_CLOSE,
+    &repository::INSERT_AFTER_CLOSE,
+    &repository::NO_RENDEZVOUS,
     &counter::RACY_COUNTER,
 ];
 
