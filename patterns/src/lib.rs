@@ -17,6 +17,7 @@ pub mod mux;
 mod owned;
 pub mod par;
 pub mod pipe;
+pub mod pipeline;
 pub mod pubsub;
 pub mod quorum;
 pub mod quoted;

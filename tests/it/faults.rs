@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 38] = [
+const PRIMITIVES: [&str; 39] = [
     "channel",
     "go channel",
     "select",
@@ -66,6 +66,7 @@ const PRIMITIVES: [&str; 38] = [
     "multiplexer",
     "publish/subscribe",
     "repository",
+    "pipeline",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

@@ -21,6 +21,7 @@ mod net;
 mod oracle;
 mod pairs;
 mod par;
+mod pipeline;
 mod plans;
 mod programs;
 mod properties;

@@ -25,6 +25,7 @@ const SUBSCRIPTION: &str = "patterns/src/pubsub/subscription.rs";
 const EVENT_LOOP: &str = "patterns/src/pubsub/event_loop.rs";
 const ASK: &str = "patterns/src/ask.rs";
 const REPOSITORY: &str = "patterns/src/repository.rs";
+const PIPELINE: &str = "patterns/src/pipeline.rs";
 const HELPERS: &str = "patterns/src/pubsub/helpers.rs";
 
 faults! {
@@ -274,5 +275,30 @@ faults! {
         spawn_named(\"insert\", async move { map.run(|map| map.insert(key, value)).await });
         Ok(None)",
             caught by "scenarios::repository::linearizable_whoever_is_in_trouble";
+    }
+    "pipeline" {
+        "the inputs stay locked while one is processed" in PIPELINE:
+            "let input = next(&mut *inputs.lock().await).await;\n        let"
+            => "let mut inputs = inputs.lock().await;\n        let input = next(&mut inputs).await;\n        let",
+            caught by "scenarios::pipeline::equal_inputs_take_as_long_as_the_rounds";
+        "a place is taken before the turn has come" in PIPELINE:
+            "let mut inputs = inputs.lock().await;
+        if places.send(read).await.is_err() {
+            return;
+        }"
+            => "if places.send(read).await.is_err() {
+            return;
+        }
+        let mut inputs = inputs.lock().await;",
+            caught by "models::pipeline::ordered_outputs_come_in_the_order_of_the_inputs";
+        "workers run ahead by one more" in PIPELINE:
+            "workers.get().saturating_add(buffer)" => "workers.get().saturating_add(buffer + 1)",
+            caught by "scenarios::pipeline::workers_run_ahead_of_the_reader_by_the_buffer";
+        "the workers go on without a reader" in PIPELINE:
+            "Outputs { stream:" => "tasks.detach();\n    Outputs { stream:",
+            caught by "models::pipeline::dropped_early_it_drops_what_is_under_way";
+        "inputs that panic take a worker with them" in PIPELINE:
+            "caught(inputs.as_mut()?.next()).await.transpose()" => "Ok(inputs.as_mut()?.next().await).transpose()",
+            caught by "pipeline::a_stream_of_inputs_that_panics_says_so_and_is_at_its_end";
     }
 }

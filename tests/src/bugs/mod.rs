@@ -7,6 +7,7 @@ mod first;
 mod fork_join;
 mod lookup;
 mod mux;
+mod pipeline;
 mod pubsub;
 mod quoted;
 mod repository;
@@ -57,7 +58,7 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 46] = [
+pub const BUGS: [&Bug; 50] = [
     &pubsub::CANCEL_DEADLOCK,
     &pubsub::SUBSCRIBER_GONE_BLOCKS,
     &pubsub::SELF_PUBLISH_DEADLOCK,
@@ -97,6 +98,10 @@ pub const BUGS: [&Bug; 46] = [
     &service::NO_SHUTDOWN,
     &service::SECOND_EXIT_BLOCKS,
     &lookup::DONE_NOT_DEFERRED,
+    &pipeline::CLOSE_WHILE_SENDING,
+    &pipeline::LOAD_DEADLOCK,
+    &pipeline::DEADLINE_LOSS,
+    &pipeline::PRINTER_LEAK,
     &repository::NO_SHUTDOWN,
     &repository::ABANDONED_GET,
     &repository::REENTRANT_COMMAND,

@@ -8,6 +8,7 @@ pub mod fork_join;
 pub mod lookup;
 pub mod mux;
 pub mod par;
+pub mod pipeline;
 pub mod pubsub;
 pub mod quoted;
 pub mod replicated;

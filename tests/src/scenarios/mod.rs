@@ -4,6 +4,7 @@ pub mod first;
 pub mod fork_join;
 pub mod lookup;
 pub mod mux;
+pub mod pipeline;
 pub mod pubsub;
 pub mod quorum;
 pub mod quoted;
