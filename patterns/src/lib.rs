@@ -27,3 +27,4 @@ pub mod repository;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;
+pub mod vending;

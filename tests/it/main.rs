@@ -45,4 +45,5 @@ mod systems;
 mod task;
 mod time;
 mod timeline;
+mod vending;
 mod watchdog;

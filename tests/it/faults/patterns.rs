@@ -26,6 +26,9 @@ const EVENT_LOOP: &str = "patterns/src/pubsub/event_loop.rs";
 const ASK: &str = "patterns/src/ask.rs";
 const REPOSITORY: &str = "patterns/src/repository.rs";
 const PIPELINE: &str = "patterns/src/pipeline.rs";
+const VENDING: &str = "patterns/src/vending/mod.rs";
+const SALES: &str = "patterns/src/vending/tasks.rs";
+const COOLING: &str = "patterns/src/vending/cooling.rs";
 const HELPERS: &str = "patterns/src/pubsub/helpers.rs";
 
 faults! {
@@ -300,5 +303,30 @@ faults! {
         "inputs that panic take a worker with them" in PIPELINE:
             "caught(inputs.as_mut()?.next()).await.transpose()" => "Ok(inputs.as_mut()?.next().await).transpose()",
             caught by "pipeline::a_stream_of_inputs_that_panics_says_so_and_is_at_its_end";
+    }
+    "vending machine" {
+        "what the arm does not bring stays paid" in SALES:
+            "drop(self.coins.send(Coins::Refund(price)).await);" => "",
+            caught by "models::vending::what_the_arm_does_not_bring_is_not_paid";
+        "a press is not paid for" in SALES:
+            "(credit, takings) = (rest, takings + u64::from(price));" => "takings += credit - rest;",
+            caught by "models::vending::credit_for_one_is_one_coke";
+        "the stock never ends" in SALES:
+            "shelf.stock -= 1;" => "",
+            caught by "vending::what_was_put_in_is_what_was_vended_given_back_and_left";
+        "the arm begins a movement before the last has ended" in SALES:
+            "(self.fetch)(shelf).await })"
+            => "futures_util::future::join((self.fetch)(shelf), (self.fetch)(shelf)).await.0 })",
+            caught by "scenarios::vending::the_air_stays_cold_and_the_money_adds_up";
+        "the buttons wait for the arm" in VENDING:
+            r#"channel::named("orders", stock)"# => r#"channel::named("orders", 0)"#,
+            caught by "models::vending::a_customer_buys_a_coke";
+        "the compressor stays on" in COOLING:
+            "fn drop(&mut self) {
+        self.0.cool(false);" => "fn drop(&mut self) {",
+            caught by "models::vending::a_machine_that_is_closed_does_not_cool";
+        "the air is looked at when somebody asks" in COOLING:
+            "_ = ticks.tick() => self.adjust(&thermostat)," => "_ = ticks.tick() => {}",
+            caught by "scenarios::vending::the_air_stays_cold_and_the_money_adds_up";
     }
 }

@@ -18,6 +18,7 @@ pub mod service;
 pub mod sync;
 pub mod task;
 pub mod time;
+pub mod vending;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

@@ -13,6 +13,7 @@ pub mod repository;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;
+pub mod vending;
 
 use windtunnel::task::{Group, dump};
 
