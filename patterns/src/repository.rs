@@ -142,6 +142,17 @@ where
         self.run(|map| map.len()).await
     }
 
+    /// Whether there is no entry.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    pub async fn is_empty(&self) -> Result<bool, Closed> {
+        self.run(|map| map.is_empty()).await
+    }
+
     /// Executes `command` on the whole map while nobody else does anything with it, and gives what it returns.
     ///
     /// # Errors

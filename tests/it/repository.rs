@@ -93,6 +93,7 @@ proptest! {
             for operation in operations {
                 agree(&map, &mut reference, operation).await;
                 assert_eq!(map.len().await, reference.as_ref().map(HashMap::len).map_err(|it| *it));
+                assert_eq!(map.is_empty().await, reference.as_ref().map(HashMap::is_empty).map_err(|it| *it));
             }
         });
     }

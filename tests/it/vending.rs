@@ -15,6 +15,7 @@ on_tokio_and_madsim! {
     nothing_is_vended_without_credit
     credit_for_one_is_one_coke
     coins_come_back_or_a_coke_does
+    a_coin_comes_back_or_is_credit
     what_the_arm_does_not_bring_is_not_paid
     an_abandoned_press_goes_its_way_or_none
     dropped_it_leaves_no_task
@@ -67,30 +68,30 @@ impl Reference {
         Ok(self.contents.change)
     }
 
-    fn select(&mut self, shelf: usize) -> Result<(), SelectError> {
-        if shelf >= self.shelves.len() {
+    fn select(&mut self, number: usize) -> Result<(), SelectError> {
+        if number >= self.shelves.len() {
             return Err(SelectError::NoSuchButton(self.shelves.len()));
         }
-        self.selected = Some(shelf);
+        self.selected = Some(number);
         Ok(())
     }
 
     fn vend(&mut self) -> Result<(), VendError> {
         let number = self.selected.ok_or(VendError::NothingSelected)?;
-        let (shelf, contents) = (&mut self.shelves[number], &mut self.contents);
-        if shelf.stock == 0 {
+        let (wanted, contents) = (&mut self.shelves[number], &mut self.contents);
+        if wanted.stock == 0 {
             return Err(VendError::SoldOut);
         }
-        if contents.change < u64::from(shelf.price) {
-            return Err(VendError::TooLittle { price: shelf.price, credit: contents.change });
+        if contents.change < u64::from(wanted.price) {
+            return Err(VendError::TooLittle { price: wanted.price, credit: contents.change });
         }
-        shelf.stock -= 1;
+        wanted.stock -= 1;
         self.selected = None;
         if number == 2 {
             return Err(VendError::Jammed);
         }
-        contents.change -= u64::from(shelf.price);
-        contents.takings += u64::from(shelf.price);
+        contents.change -= u64::from(wanted.price);
+        contents.takings += u64::from(wanted.price);
         contents.tray.push(number);
         Ok(())
     }

@@ -203,18 +203,18 @@ impl Machine {
         credit.ok_or(InsertError::Refused(coin))
     }
 
-    /// Presses the button of a shelf; the last that was pressed counts.
+    /// Presses the button of the shelf of this number; the last that was pressed counts.
     ///
     /// # Errors
     /// [`SelectError`].
     ///
     /// # Cancel safety
     /// Of a dropped call the button is pressed or not.
-    pub async fn select(&self, shelf: usize) -> Result<(), SelectError> {
-        if shelf >= self.shelves {
+    pub async fn select(&self, number: usize) -> Result<(), SelectError> {
+        if number >= self.shelves {
             return Err(SelectError::NoSuchButton(self.shelves));
         }
-        Ok(ask(&self.buttons, |reply| Press::Select(shelf, reply)).await.ok_or(OutOfOrder)?)
+        Ok(ask(&self.buttons, |reply| Press::Select(number, reply)).await.ok_or(OutOfOrder)?)
     }
 
     /// Presses the button to vend: what is selected is paid for and fetched, and when this returns it is in the tray. While that

@@ -59,7 +59,8 @@ pub(super) enum Press {
 
 /// What the arm is to fetch. It was paid for.
 pub(super) struct Order {
-    shelf: usize,
+    /// Of the shelf.
+    number: usize,
     price: u32,
     vended: Vended,
 }
@@ -77,30 +78,30 @@ impl Buttons {
     pub(super) async fn run(mut self, presses: Receiver<Press>) {
         while let Some(press) = presses.recv().await {
             match press {
-                Press::Select(shelf, reply) => {
-                    self.selected = Some(shelf);
+                Press::Select(number, reply) => {
+                    self.selected = Some(number);
                     reply.send(());
                 }
                 Press::Vend(vended) => match self.pay().await {
                     // There is room for the whole stock. If the arm is gone, who pressed the button learns it by the reply.
-                    Ok((shelf, price)) => drop(self.orders.try_send(Order { shelf, price, vended })),
+                    Ok((number, price)) => drop(self.orders.try_send(Order { number, price, vended })),
                     Err(error) => vended.send(Err(error)),
                 },
             }
         }
     }
 
-    /// Has what is selected paid, and takes it out of the stock: its shelf and price.
+    /// Has what is selected paid, and takes it out of the stock: the number of its shelf, and its price.
     async fn pay(&mut self) -> Result<(usize, u32), VendError> {
         let number = self.selected.ok_or(VendError::NothingSelected)?;
-        let shelf = &mut self.shelves[number];
-        if shelf.stock == 0 {
+        let wanted = &mut self.shelves[number];
+        if wanted.stock == 0 {
             return Err(VendError::SoldOut);
         }
-        let price = shelf.price;
+        let price = wanted.price;
         let paid = ask(&self.coins, |reply| Coins::Pay(price, reply)).await.ok_or(OutOfOrder)?;
         paid.map_err(|credit| VendError::TooLittle { price, credit })?;
-        shelf.stock -= 1;
+        wanted.stock -= 1;
         self.selected = None;
         Ok((number, price))
     }
@@ -120,15 +121,15 @@ where
 {
     /// Ends when there is no order and there can be none, or nobody can take anything any more.
     pub(super) async fn run(self, orders: Receiver<Order>) {
-        while let Some(Order { shelf, price, vended }) = orders.recv().await {
-            let fetched = caught(async { (self.fetch)(shelf).await }).await;
+        while let Some(Order { number, price, vended }) = orders.recv().await {
+            let fetched = caught(async { (self.fetch)(number).await }).await;
             if fetched == Ok(Ok(())) {
-                if self.tray.send(shelf).await.is_err() {
+                if self.tray.send(number).await.is_err() {
                     return;
                 }
                 vended.send(Ok(()));
             } else {
-                tracing::warn!("shelf {shelf}: {fetched:?}");
+                tracing::warn!("shelf {number}: {fetched:?}");
                 // Without the task of the coins there is nobody to give anything back.
                 drop(self.coins.send(Coins::Refund(price)).await);
                 vended.send(Err(VendError::Jammed));

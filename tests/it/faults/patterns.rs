@@ -312,11 +312,11 @@ faults! {
             "(credit, takings) = (rest, takings + u64::from(price));" => "takings += credit - rest;",
             caught by "models::vending::credit_for_one_is_one_coke";
         "the stock never ends" in SALES:
-            "shelf.stock -= 1;" => "",
+            "wanted.stock -= 1;" => "",
             caught by "vending::what_was_put_in_is_what_was_vended_given_back_and_left";
         "the arm begins a movement before the last has ended" in SALES:
-            "(self.fetch)(shelf).await })"
-            => "futures_util::future::join((self.fetch)(shelf), (self.fetch)(shelf)).await.0 })",
+            "(self.fetch)(number).await })"
+            => "futures_util::future::join((self.fetch)(number), (self.fetch)(number)).await.0 })",
             caught by "scenarios::vending::the_air_stays_cold_and_the_money_adds_up";
         "the buttons wait for the arm" in VENDING:
             r#"channel::named("orders", stock)"# => r#"channel::named("orders", 0)"#,

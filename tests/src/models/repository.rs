@@ -96,8 +96,7 @@ pub async fn one_of_two_closes_it() {
 pub async fn dropped_it_leaves_no_task() {
     let map = Repository::new();
     let other = map.clone();
-    spawn(async move {
-        begun(pin!(other.insert(0, 'a')).as_mut()).await;
-    });
+    let caller = spawn(async move { begun(pin!(other.insert(0, 'a')).as_mut()).await });
     drop(map);
+    caller.await.expect("it ends, with its answer or without");
 }

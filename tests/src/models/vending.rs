@@ -82,6 +82,17 @@ pub async fn coins_come_back_or_a_coke_does() {
     }
 }
 
+/// A coin is put in while coins are asked back: it comes back or it is credit.
+#[windtunnel_model::test(preemptions = 1)]
+pub async fn a_coin_comes_back_or_is_credit() {
+    let machine = Arc::new(machine(1, true));
+    let other = Arc::clone(&machine);
+    let inserted = spawn(async move { other.insert(2).await });
+    let given = machine.give_back().await.expect("it is in order");
+    assert_eq!(inserted.await.expect("it ends"), Ok(2));
+    assert_eq!(machine.credit().await, Ok(2 - given));
+}
+
 /// The arm brings nothing: the price is credit again, and can be had back.
 #[windtunnel_model::test(preemptions = 1)]
 pub async fn what_the_arm_does_not_bring_is_not_paid() {

@@ -87,9 +87,10 @@ pub async fn workers_run_ahead_of_the_reader_by_the_buffer(_sim: Sim) {
             taken.fetch_add(1, Ordering::Relaxed);
             time::sleep(time::millis(1))
         };
-        let mut outputs = match is_ordered {
-            true => ordered(numbers(100), workers, buffer, note),
-            false => unordered(numbers(100), workers, buffer, note),
+        let mut outputs = if is_ordered {
+            ordered(numbers(100), workers, buffer, note)
+        } else {
+            unordered(numbers(100), workers, buffer, note)
         };
         for read in 0..10 {
             time::sleep(time::secs(1)).await;
