@@ -4,6 +4,7 @@
 //! exit, every wait an end, every error a name. The models, the simulations and the buggy variants of each are in the
 //! workspace's `tests` package.
 
+mod ask;
 pub mod call;
 pub mod debug;
 pub mod finger;
@@ -16,12 +17,15 @@ pub mod mux;
 mod owned;
 pub mod par;
 pub mod pipe;
+pub mod pipeline;
 pub mod pubsub;
 pub mod quorum;
 pub mod quoted;
 mod race;
 pub mod replicated;
+pub mod repository;
 pub mod scheduler;
 pub mod service;
 pub mod shutdown;
 pub mod smtp;
+pub mod vending;

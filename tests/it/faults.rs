@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 39] = [
+const PRIMITIVES: [&str; 42] = [
     "channel",
     "go channel",
     "select",
@@ -67,6 +67,9 @@ const PRIMITIVES: [&str; 39] = [
     "http and /debug/tasks",
     "multiplexer",
     "publish/subscribe",
+    "repository",
+    "pipeline",
+    "vending machine",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

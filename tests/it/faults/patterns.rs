@@ -23,6 +23,12 @@ const MUX_CONNECTION: &str = "patterns/src/mux/connection.rs";
 const MUX_SERVER: &str = "patterns/src/mux/server.rs";
 const SUBSCRIPTION: &str = "patterns/src/pubsub/subscription.rs";
 const EVENT_LOOP: &str = "patterns/src/pubsub/event_loop.rs";
+const ASK: &str = "patterns/src/ask.rs";
+const REPOSITORY: &str = "patterns/src/repository.rs";
+const PIPELINE: &str = "patterns/src/pipeline.rs";
+const VENDING: &str = "patterns/src/vending/mod.rs";
+const SALES: &str = "patterns/src/vending/tasks.rs";
+const COOLING: &str = "patterns/src/vending/cooling.rs";
 const HELPERS: &str = "patterns/src/pubsub/helpers.rs";
 
 faults! {
@@ -247,5 +253,80 @@ faults! {
             => r#"helper.spawn("pubsub helper", help(events, outlet));
         helper.detach();"#,
             caught by "scenarios::pubsub::a_dropped_subscription_takes_its_helper_with_it";
+    }
+    "repository" {
+        "an answer finds nobody who waits for it just now" in ASK:
+            r#"channel::named("answer", 1)"# => r#"channel::named("answer", 0)"#,
+            caught by "models::repository::a_call_that_returned_was_executed";
+        "a closed repository goes on with an empty map" in REPOSITORY:
+            "return reply.send(map)," => "reply.send(std::mem::take(&mut map)),",
+            caught by "models::repository::a_closed_repository_refuses";
+        "the owner keeps a handle of itself" in REPOSITORY:
+            r#"spawn_named("repository", serve(requests));"#
+            => r#"let own = owner.clone();
+        spawn_named("repository", async move {
+            serve(requests).await;
+            drop(own);
+        });"#,
+            caught by "models::repository::dropped_it_leaves_no_task";
+        "a command that panics takes the owner with it" in REPOSITORY:
+            "catch_unwind(AssertUnwindSafe(|| command(map)))" => "Ok(command(map))",
+            caught by "repository::a_command_that_panics_does_so_in_its_callers_task_and_the_owner_goes_on";
+        "an insert returns before it is done" in REPOSITORY:
+            "self.run(|map| map.insert(key, value)).await"
+            => "let map = self.clone();
+        spawn_named(\"insert\", async move { map.run(|map| map.insert(key, value)).await });
+        Ok(None)",
+            caught by "scenarios::repository::linearizable_whoever_is_in_trouble";
+    }
+    "pipeline" {
+        "the inputs stay locked while one is processed" in PIPELINE:
+            "let input = next(&mut *inputs.lock().await).await;\n        let"
+            => "let mut inputs = inputs.lock().await;\n        let input = next(&mut inputs).await;\n        let",
+            caught by "scenarios::pipeline::equal_inputs_take_as_long_as_the_rounds";
+        "a place is taken before the turn has come" in PIPELINE:
+            "let mut inputs = inputs.lock().await;
+        if places.send(read).await.is_err() {
+            return;
+        }"
+            => "if places.send(read).await.is_err() {
+            return;
+        }
+        let mut inputs = inputs.lock().await;",
+            caught by "models::pipeline::ordered_outputs_come_in_the_order_of_the_inputs";
+        "workers run ahead by one more" in PIPELINE:
+            "workers.get().saturating_add(buffer)" => "workers.get().saturating_add(buffer + 1)",
+            caught by "scenarios::pipeline::workers_run_ahead_of_the_reader_by_the_buffer";
+        "the workers go on without a reader" in PIPELINE:
+            "Outputs { stream:" => "tasks.detach();\n    Outputs { stream:",
+            caught by "models::pipeline::dropped_early_it_drops_what_is_under_way";
+        "inputs that panic take a worker with them" in PIPELINE:
+            "caught(inputs.as_mut()?.next()).await.transpose()" => "Ok(inputs.as_mut()?.next().await).transpose()",
+            caught by "pipeline::a_stream_of_inputs_that_panics_says_so_and_is_at_its_end";
+    }
+    "vending machine" {
+        "what the arm does not bring stays paid" in SALES:
+            "drop(self.coins.send(Coins::Refund(price)).await);" => "",
+            caught by "models::vending::what_the_arm_does_not_bring_is_not_paid";
+        "a press is not paid for" in SALES:
+            "(credit, takings) = (rest, takings + u64::from(price));" => "takings += credit - rest;",
+            caught by "models::vending::credit_for_one_is_one_coke";
+        "the stock never ends" in SALES:
+            "wanted.stock -= 1;" => "",
+            caught by "vending::what_was_put_in_is_what_was_vended_given_back_and_left";
+        "the arm begins a movement before the last has ended" in SALES:
+            "(self.fetch)(number).await })"
+            => "futures_util::future::join((self.fetch)(number), (self.fetch)(number)).await.0 })",
+            caught by "scenarios::vending::the_air_stays_cold_and_the_money_adds_up";
+        "the buttons wait for the arm" in VENDING:
+            r#"channel::named("orders", stock)"# => r#"channel::named("orders", 0)"#,
+            caught by "models::vending::a_customer_buys_a_coke";
+        "the compressor stays on" in COOLING:
+            "fn drop(&mut self) {
+        self.0.cool(false);" => "fn drop(&mut self) {",
+            caught by "models::vending::a_machine_that_is_closed_does_not_cool";
+        "the air is looked at when somebody asks" in COOLING:
+            "_ = ticks.tick() => self.adjust(&thermostat)," => "_ = ticks.tick() => {}",
+            caught by "scenarios::vending::the_air_stays_cold_and_the_money_adds_up";
     }
 }

@@ -7,8 +7,10 @@ mod first;
 mod fork_join;
 mod lookup;
 mod mux;
+mod pipeline;
 mod pubsub;
 mod quoted;
+mod repository;
 mod scheduler;
 mod service;
 
@@ -56,7 +58,7 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 40] = [
+pub const BUGS: [&Bug; 50] = [
     &pubsub::CANCEL_DEADLOCK,
     &pubsub::SUBSCRIBER_GONE_BLOCKS,
     &pubsub::SELF_PUBLISH_DEADLOCK,
@@ -96,6 +98,16 @@ pub const BUGS: [&Bug; 40] = [
     &service::NO_SHUTDOWN,
     &service::SECOND_EXIT_BLOCKS,
     &lookup::DONE_NOT_DEFERRED,
+    &pipeline::CLOSE_WHILE_SENDING,
+    &pipeline::LOAD_DEADLOCK,
+    &pipeline::DEADLINE_LOSS,
+    &pipeline::PRINTER_LEAK,
+    &repository::NO_SHUTDOWN,
+    &repository::ABANDONED_GET,
+    &repository::REENTRANT_COMMAND,
+    &repository::NO_CLOSE,
+    &repository::INSERT_AFTER_CLOSE,
+    &repository::NO_RENDEZVOUS,
     &counter::RACY_COUNTER,
 ];
 

@@ -8,14 +8,17 @@ pub mod fork_join;
 pub mod lookup;
 pub mod mux;
 pub mod par;
+pub mod pipeline;
 pub mod pubsub;
 pub mod quoted;
 pub mod replicated;
+pub mod repository;
 pub mod scheduler;
 pub mod service;
 pub mod sync;
 pub mod task;
 pub mod time;
+pub mod vending;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

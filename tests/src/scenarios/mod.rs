@@ -4,13 +4,16 @@ pub mod first;
 pub mod fork_join;
 pub mod lookup;
 pub mod mux;
+pub mod pipeline;
 pub mod pubsub;
 pub mod quorum;
 pub mod quoted;
 pub mod replicated;
+pub mod repository;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;
+pub mod vending;
 
 use windtunnel::task::{Group, dump};
 
