@@ -21,6 +21,7 @@ pub mod quorum;
 pub mod quoted;
 mod race;
 pub mod replicated;
+pub mod routers;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;

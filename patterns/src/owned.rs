@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use windtunnel::task::{self, AbortHandle};
+use windtunnel::task::{self, AbortHandle, JoinHandle};
 
 /// Tasks whose results nobody joins, because they report by other means. Dropping it aborts those that have not ended.
 #[derive(Debug, Default)]
@@ -30,5 +30,38 @@ impl OwnedTasks {
 impl Drop for OwnedTasks {
     fn drop(&mut self) {
         self.abort();
+    }
+}
+
+/// A task of which there are too many for names and lists. Dropping it aborts it if it has not ended.
+#[derive(Debug)]
+pub(crate) struct OwnedTask(Option<JoinHandle<()>>);
+
+impl OwnedTask {
+    #[track_caller]
+    pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(windtunnel::spawn(task)))
+    }
+
+    /// Waits for its end. Dropped, it aborts the task.
+    pub(crate) async fn ended(mut self) {
+        if let Some(task) = &mut self.0 {
+            // However it ended.
+            drop(task.await);
+        }
+        self.detach();
+    }
+
+    /// Lets it go: it is about to end by itself.
+    pub(crate) fn detach(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for OwnedTask {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
