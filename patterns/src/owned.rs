@@ -43,18 +43,16 @@ impl OwnedTask {
         Self(Some(windtunnel::spawn(task)))
     }
 
-    /// Waits for its end. Dropped, it aborts the task.
+    /// Waits for its end, whatever that is. Dropped, it aborts the task.
     pub(crate) async fn ended(mut self) {
         if let Some(task) = &mut self.0 {
-            // However it ended.
             drop(task.await);
         }
-        self.detach();
+        self.0 = None;
     }
 
-    /// Lets it go: it is about to end by itself.
-    pub(crate) fn detach(mut self) {
-        self.0 = None;
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 

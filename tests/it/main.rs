@@ -32,6 +32,7 @@ mod regressions;
 mod replay;
 mod replicated;
 mod reports;
+mod routers;
 mod runs;
 mod scheduler;
 mod select;

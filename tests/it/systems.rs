@@ -15,7 +15,7 @@ struct System {
     checks: &'static str,
 }
 
-const SYSTEMS: [System; 15] = [
+const SYSTEMS: [System; 16] = [
     System { rows: "A1.5", name: "finger", modules: &["finger"], checks: "service::finger" },
     System { rows: "A2.1–A2.3, A2.5, A2.6", name: "address lookup", modules: &["lookup"], checks: "lookup::" },
     System { rows: "A2.4, A2.7", name: "ParallelDo", modules: &["par"], checks: "par::" },
@@ -30,6 +30,7 @@ const SYSTEMS: [System; 15] = [
     System { rows: "A7", name: "work scheduler", modules: &["scheduler"], checks: "scheduler::" },
     System { rows: "A8", name: "replicated client", modules: &["replicated"], checks: "replicated::" },
     System { rows: "A9", name: "protocol multiplexer", modules: &["mux", "frame", "pipe"], checks: "mux::" },
+    System { rows: "A10.2, A10.3", name: "home routers", modules: &["routers"], checks: "routers::" },
     System { rows: "A1.4", name: "in-memory connection", modules: &["pipe"], checks: "pipe::" },
 ];
 

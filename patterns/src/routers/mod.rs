@@ -54,7 +54,6 @@
 mod life;
 pub mod web;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
@@ -63,6 +62,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use windtunnel::channel::{self, SendError, Sender, TrySendError};
 use windtunnel::go::{self, Channel};
 use windtunnel::sync::Mutex;
@@ -203,7 +203,10 @@ type Mailbox<C> = Channel<Message<C>>;
 
 /// Where to find the routers. Dropped, it aborts their tasks.
 struct Fleet<C: Calculator> {
-    routers: HashMap<C::Id, Router<C>>,
+    /// In the order in which they came, or a run would depend on how their names are hashed.
+    routers: IndexMap<C::Id, Router<C>>,
+    /// Tasks that have nothing more to wait for, and may not have ended yet: as many as there are threads at most.
+    leaving: Vec<OwnedTask>,
     lost: u64,
     stopped: bool,
 }
@@ -217,7 +220,7 @@ struct Router<C: Calculator> {
 impl<C: Calculator> Routers<C> {
     /// Routers whose states `calculator` calculates. There are none yet.
     pub fn new(options: Options, calculator: C) -> Self {
-        let fleet = Fleet { routers: HashMap::new(), lost: 0, stopped: false };
+        let fleet = Fleet { routers: IndexMap::new(), leaving: Vec::new(), lost: 0, stopped: false };
         let fleet = Arc::new(Mutex::named("routers", fleet));
         let home = Arc::new(Home { calculator, options, fleet: Arc::downgrade(&fleet) });
         Self { fleet, home }
@@ -279,16 +282,16 @@ impl<C: Calculator> Routers<C> {
     /// Dropped, it aborts the routers that have not ended: under a [`timeout`](windtunnel::time::timeout) it is an end in good order
     /// with a limit.
     pub async fn stop(&self) {
-        let routers = {
+        let (routers, leaving) = {
             let mut fleet = self.fleet.lock().await;
             fleet.stopped = true;
-            mem::take(&mut fleet.routers)
+            (mem::take(&mut fleet.routers), mem::take(&mut fleet.leaving))
         };
         for router in routers.values() {
             life::close(&router.mailbox);
         }
-        for router in routers.into_values() {
-            router.task.ended().await;
+        for task in routers.into_values().map(|router| router.task).chain(leaving) {
+            task.ended().await;
         }
     }
 }
@@ -327,7 +330,7 @@ impl<C: Calculator> Fleet<C> {
 
     /// Starts the task of `id`, which begins when the one in its place has ended.
     fn start(&mut self, home: &Arc<Home<C>>, id: &C::Id, first: C::Event) {
-        let before = self.routers.remove(id).map(|router| router.task);
+        let before = self.routers.swap_remove(id).map(|router| router.task);
         let mailbox = go::named("router", home.options.policy.capacity());
         let life = Life { home: Arc::clone(home), id: id.clone(), mailbox: mailbox.clone() };
         let router = Router { mailbox, task: OwnedTask::spawn(life.live(before, first)) };
@@ -342,12 +345,12 @@ impl<C: Calculator> Fleet<C> {
         router.map(|router| router.mailbox.clone()).ok_or(QueryError::Unknown)
     }
 
-    /// Forgets `router`, whose task is about to end, unless it has a successor.
+    /// Forgets `router`, whose task ends with this, unless it has a successor.
     fn forget(&mut self, router: &C::Id) {
-        if self.routers.get(router).is_some_and(|router| router.mailbox.is_closed())
-            && let Some(gone) = self.routers.remove(router)
-        {
-            gone.task.detach();
+        if self.routers.get(router).is_some_and(|router| router.mailbox.is_closed()) {
+            let gone = self.routers.swap_remove(router).map(|router| router.task);
+            self.leaving.retain(|task| !task.is_finished());
+            self.leaving.extend(gone);
         }
     }
 }

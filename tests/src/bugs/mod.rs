@@ -9,6 +9,7 @@ mod lookup;
 mod mux;
 mod pubsub;
 mod quoted;
+mod routers;
 mod scheduler;
 mod service;
 
@@ -56,7 +57,7 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 40] = [
+pub const BUGS: [&Bug; 42] = [
     &pubsub::CANCEL_DEADLOCK,
     &pubsub::SUBSCRIBER_GONE_BLOCKS,
     &pubsub::SELF_PUBLISH_DEADLOCK,
@@ -95,6 +96,8 @@ pub const BUGS: [&Bug; 40] = [
     &service::ACCEPT_ERROR_SPIN,
     &service::NO_SHUTDOWN,
     &service::SECOND_EXIT_BLOCKS,
+    &routers::HEAD_OF_LINE_BLOCKING,
+    &routers::NEVER_EXIT,
     &lookup::DONE_NOT_DEFERRED,
     &counter::RACY_COUNTER,
 ];

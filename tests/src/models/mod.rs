@@ -11,6 +11,7 @@ pub mod par;
 pub mod pubsub;
 pub mod quoted;
 pub mod replicated;
+pub mod routers;
 pub mod scheduler;
 pub mod service;
 pub mod sync;
