@@ -159,9 +159,10 @@ pub async fn what_does_not_fit_is_lost_and_counted() {
 
 /// A router that may end at any moment, since nothing has come for too long: each event is in one of its states, in order, and its
 /// next task begins when the one before has ended.
-#[windtunnel_model::test(preemptions = 2)]
+#[windtunnel_model::test(preemptions = 3)]
 pub async fn eviction_against_event() {
-    let (log, options) = (Log::new(), Options { idle: Some(time::secs(1)), ..Options::default() });
+    let options = Options { policy: Policy::Wait(1), idle: Some(time::secs(1)), ..Options::default() };
+    let log = Log::new();
     let log = Log { alive: go::named("alive", 1), ..log };
     let routers = Routers::new(options, log.clone());
     for event in [1, 2] {
@@ -173,7 +174,7 @@ pub async fn eviction_against_event() {
 }
 
 /// Nothing is known of a router that has ended; until then its query is answered.
-#[windtunnel_model::test]
+#[windtunnel_model::test(preemptions = 3)]
 pub async fn eviction_against_query() {
     let (log, options) = (Log::new(), Options { idle: Some(time::secs(1)), ..Options::default() });
     let routers = Routers::new(options, log.clone());

@@ -8,6 +8,7 @@ pub mod pubsub;
 pub mod quorum;
 pub mod quoted;
 pub mod replicated;
+pub mod routers;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;
