@@ -81,8 +81,10 @@ pub(crate) async fn answer<T, E>(call: impl Future<Output = Result<T, E>>) -> Re
 }
 
 /// What `future` gives, or its panic, as the joiner of a task would get it. The task that awaits it goes on.
-pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, JoinError> {
-    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| JoinError::Panicked(message(&*panic)))
+pub(crate) fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, JoinError>> {
+    // Not an async function, which would keep `future` a second time, where it was an argument.
+    let caught = AssertUnwindSafe(future).catch_unwind();
+    caught.map(|result| result.map_err(|panic| JoinError::Panicked(message(&*panic))))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -19,13 +19,12 @@
 
 use std::future::{Ready, ready};
 
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use windtunnel::signal::Signals;
 use windtunnel::task::{Dump, Group, dump};
 
-use crate::http::{Request, Response};
+use crate::http::{JSON, Request, Response, TEXT, respond};
 
 /// Answers a GET of `/debug/tasks` with a table, or of `/debug/tasks?format=json` with an object; anything else with an error that says
 /// what there is.
@@ -51,16 +50,6 @@ pub async fn on_signal(mut signals: Signals, mut show: impl FnMut(String)) {
         tracing::info!("{signal}: shows the tasks");
         show(text(&dump()));
     }
-}
-
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-fn respond(status: StatusCode, kind: HeaderValue, text: String) -> Response {
-    let mut response = Response::new(text);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
 }
 
 /// The number of tasks, and the table of their groups.

@@ -31,7 +31,9 @@ use std::pin::{Pin, pin};
 use std::task::{self, Poll, ready};
 use std::time::Duration;
 
+use hyper::StatusCode;
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::rt::ReadBufCursor;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -46,6 +48,17 @@ pub type Request = hyper::Request<Incoming>;
 
 /// An answer with a text.
 pub type Response = hyper::Response<String>;
+
+pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer of this kind.
+pub(crate) fn respond(status: StatusCode, kind: HeaderValue, text: String) -> Response {
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
 
 /// The [`Service`] that answers requests with what a function says.
 #[derive(Clone, Debug)]

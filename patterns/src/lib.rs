@@ -24,6 +24,7 @@ pub mod quoted;
 mod race;
 pub mod replicated;
 pub mod repository;
+pub mod routers;
 pub mod scheduler;
 pub mod service;
 pub mod shutdown;

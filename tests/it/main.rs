@@ -34,6 +34,7 @@ mod replay;
 mod replicated;
 mod reports;
 mod repository;
+mod routers;
 mod runs;
 mod scheduler;
 mod select;

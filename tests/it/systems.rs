@@ -15,7 +15,7 @@ struct System {
     checks: &'static str,
 }
 
-const SYSTEMS: [System; 19] = [
+const SYSTEMS: [System; 20] = [
     System { rows: "A1.5", name: "finger", modules: &["finger"], checks: "service::finger" },
     System { rows: "A2.1–A2.3, A2.5, A2.6", name: "address lookup", modules: &["lookup"], checks: "lookup::" },
     System { rows: "A2.4, A2.7", name: "ParallelDo", modules: &["par"], checks: "par::" },
@@ -34,6 +34,7 @@ const SYSTEMS: [System; 19] = [
     System { rows: "A10.1", name: "vending machine", modules: &["vending"], checks: "vending::" },
     System { rows: "A10.4, A10.5", name: "square pipeline", modules: &["pipeline"], checks: "pipeline::" },
     System { rows: "A10.6, A10.7", name: "repository, safe map", modules: &["repository"], checks: "repository::" },
+    System { rows: "A10.2, A10.3", name: "home routers", modules: &["routers"], checks: "routers::" },
     System { rows: "A1.4", name: "in-memory connection", modules: &["pipe"], checks: "pipe::" },
 ];
 

@@ -5,6 +5,9 @@ use super::table::faults;
 
 const PAR: &str = "patterns/src/par.rs";
 const LOOKUP: &str = "patterns/src/lookup.rs";
+const ROUTERS: &str = "patterns/src/routers/mod.rs";
+const LIFE: &str = "patterns/src/routers/life.rs";
+const WEB: &str = "patterns/src/routers/web.rs";
 const OWNED: &str = "patterns/src/owned.rs";
 const FORK_JOIN: &str = "patterns/src/fork_join.rs";
 const RACE: &str = "patterns/src/race.rs";
@@ -328,5 +331,46 @@ faults! {
         "the air is looked at when somebody asks" in COOLING:
             "_ = ticks.tick() => self.adjust(&thermostat)," => "_ = ticks.tick() => {}",
             caught by "scenarios::vending::the_air_stays_cold_and_the_money_adds_up";
+    }
+    "home routers" {
+        "who waits for a slow router keeps the map" in ROUTERS:
+            "let offered = self.fleet.lock().await.offer(&self.home, &router, event)?;"
+            => "let mut fleet = self.fleet.lock().await;
+            let offered = fleet.offer(&self.home, &router, event)?;",
+            caught by "models::routers::a_slow_router_keeps_nobody_else_waiting";
+        "what is lost is not counted" in ROUTERS:
+            "self.lost += 1;" => "",
+            caught by "models::routers::what_does_not_fit_is_lost_and_counted";
+        "one more than the limit begins" in ROUTERS:
+            "self.routers.len() >= home" => "self.routers.len() > home",
+            caught by "models::routers::too_many_are_refused";
+        "a stop forgets what waits in the mailboxes" in ROUTERS:
+            "life::close(&router.mailbox);"
+            => "life::close(&router.mailbox);
+            while router.mailbox.try_recv().is_ok() {}",
+            caught by "models::routers::what_does_not_fit_is_lost_and_counted";
+        "a stop does not close the mailboxes" in ROUTERS:
+            "life::close(&router.mailbox);" => "let _ = router;",
+            caught by "models::routers::stop_against_event";
+        "a router begins anew before it has ended" in LIFE:
+            "before.ended().await;" => "std::mem::forget(before);",
+            caught by "models::routers::eviction_against_event";
+        "an idle router leaves what came at last" in LIFE:
+            "Err(RecvTimeoutError::Timeout) => close(&self.mailbox)," => "Err(RecvTimeoutError::Timeout) => return None,",
+            caught by "models::routers::eviction_against_event";
+        "an idle router stays in the map" in LIFE:
+            "fleet.lock().await.forget(&self.id);" => "drop(fleet);",
+            caught by "routers::a_router_ends_when_it_was_idle_and_not_while_it_is_heard_of_or_asked";
+        "a panic leaves a mailbox that nobody reads" in LIFE:
+            "close(&self.mailbox);
+            if let Some(fleet)"
+            => "if let Some(fleet)",
+            caught by "routers::a_calculator_that_panics_ends_its_router_and_no_other";
+        "a task outlives its owner" in OWNED:
+            "task.abort();" => "let _ = task;",
+            caught by "models::routers::a_dropped_whole_leaves_no_task";
+        "a router that nobody knows is an error of the server" in WEB:
+            "error == QueryError::Unknown" => "false && error == QueryError::Unknown",
+            caught by "routers::the_page_of_a_router_is_its_state";
     }
 }

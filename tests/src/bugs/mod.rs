@@ -11,6 +11,7 @@ mod pipeline;
 mod pubsub;
 mod quoted;
 mod repository;
+mod routers;
 mod scheduler;
 mod service;
 
@@ -58,7 +59,7 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 50] = [
+pub const BUGS: [&Bug; 52] = [
     &pubsub::CANCEL_DEADLOCK,
     &pubsub::SUBSCRIBER_GONE_BLOCKS,
     &pubsub::SELF_PUBLISH_DEADLOCK,
@@ -97,6 +98,8 @@ pub const BUGS: [&Bug; 50] = [
     &service::ACCEPT_ERROR_SPIN,
     &service::NO_SHUTDOWN,
     &service::SECOND_EXIT_BLOCKS,
+    &routers::HEAD_OF_LINE_BLOCKING,
+    &routers::NEVER_EXIT,
     &lookup::DONE_NOT_DEFERRED,
     &pipeline::CLOSE_WHILE_SENDING,
     &pipeline::LOAD_DEADLOCK,

@@ -13,6 +13,7 @@ pub mod pubsub;
 pub mod quoted;
 pub mod replicated;
 pub mod repository;
+pub mod routers;
 pub mod scheduler;
 pub mod service;
 pub mod sync;

@@ -10,6 +10,7 @@ pub mod quorum;
 pub mod quoted;
 pub mod replicated;
 pub mod repository;
+pub mod routers;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;
