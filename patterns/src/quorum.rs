@@ -6,6 +6,27 @@
 //! Attiya, Bar-Noy and Dolev ("Sharing memory robustly in message-passing systems", 1995; for several writers, Lynch and
 //! Shvartsman, 1997), and every key is linearizable.
 //!
+//! ```
+//! use windtunnel::net::TcpListener;
+//! use windtunnel::sync::Context;
+//! use windtunnel::time::secs;
+//! use windtunnel_patterns::quorum::{Client, Reads, Replica};
+//! use windtunnel_patterns::service::{self, Options};
+//!
+//! async fn run_replica(disk: Replica, stop: Context) -> std::io::Result<()> {
+//!     let listener = TcpListener::bind("0.0.0.0:900").await?;
+//!     service::serve(listener, disk, Options::default(), stop).await;
+//!     Ok(())
+//! }
+//!
+//! async fn count_up(replicas: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut client = Client::new(replicas, 1, Reads::Atomic, secs(1), 7)?;
+//!     let count = client.read("count").await?.map_or(Ok(0), |count| count.parse::<u64>())?;
+//!     client.write("count", (count + 1).to_string()).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Contract
 //!
 //! Of N replicas F may be silent: dead, slow or cut off. A read asks all and needs F + 1 answers, a write needs N − F; any
@@ -17,16 +38,22 @@
 //! it has acknowledged across restarts.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use windtunnel::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use windtunnel::net::{TcpListener, TcpStream};
-use windtunnel::task::{self, JoinSet};
+use windtunnel::io::{AsyncRead, AsyncWrite};
+use windtunnel::net::TcpStream;
+use windtunnel::sync::Context;
+use windtunnel::task::JoinSet;
 use windtunnel::time;
+
+use crate::frame::{Frame, FrameError, FrameReader, FrameWriter};
+use crate::service::Service;
 
 /// When a value was written: later ones replace earlier ones, everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,29 +72,45 @@ pub struct Versioned {
     pub value: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What a client asks of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Request {
-    Get { key: String },
-    Put { key: String, versioned: Versioned },
+pub enum Request {
+    /// The newest version of a key.
+    Get {
+        /// The key.
+        key: String,
+    },
+    /// To keep a version, unless there is a newer one.
+    Put {
+        /// The key.
+        key: String,
+        /// The version.
+        versioned: Versioned,
+    },
 }
 
 /// What one replica stores. Clones share it: keep one across restarts of the replica's node, as a disk would.
-#[derive(Clone, Debug, Default)]
+///
+/// As a [`Service`] it answers one request a connection.
+#[derive(Clone, Debug)]
 pub struct Replica {
     data: Arc<Mutex<BTreeMap<String, Versioned>>>,
+    patience: Duration,
 }
 
-/// Longest request or answer, in bytes.
-const MAX_LINE: u64 = 1 << 20;
-
 impl Replica {
+    /// An empty one, whose connections end after `patience`.
+    pub fn new(patience: Duration) -> Self {
+        Self { data: Arc::default(), patience }
+    }
+
     fn data(&self) -> MutexGuard<'_, BTreeMap<String, Versioned>> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest version of `key` here, after `request`.
-    fn apply(&self, request: Request) -> Versioned {
+    /// The newest version of the key here, after `request`.
+    pub fn answer(&self, request: Request) -> Versioned {
         match request {
             Request::Get { key } => self.data().get(&key).cloned().unwrap_or_default(),
             Request::Put { key, versioned } => {
@@ -81,39 +124,66 @@ impl Replica {
         }
     }
 
-    /// Answers requests until `listener` fails. Each connection carries one, and is dropped after `patience`.
-    pub async fn serve(self, listener: TcpListener, patience: Duration) {
-        while let Ok((stream, _)) = listener.accept().await {
-            let replica = self.clone();
-            task::spawn_named("request", async move {
-                let answered = time::timeout(patience, replica.answer(stream)).await;
-                if !matches!(answered, Ok(Ok(()))) {
-                    tracing::debug!("a client went away: {answered:?}");
-                }
-            });
+    async fn converse(&self, conn: impl AsyncRead + AsyncWrite) -> Result<(), CallError> {
+        let (input, output) = windtunnel::io::split(conn);
+        let request = receive(input).await?;
+        send(output, &self.answer(request)).await
+    }
+}
+
+impl<C: AsyncRead + AsyncWrite + Send + 'static> Service<C> for Replica {
+    async fn handle(&self, conn: C, _draining: Context) {
+        let answered = time::timeout(self.patience, self.converse(conn)).await;
+        if !matches!(answered, Ok(Ok(()))) {
+            tracing::debug!("a client went away: {answered:?}");
         }
     }
+}
 
-    async fn answer(&self, stream: TcpStream) -> io::Result<()> {
-        let mut stream = BufReader::new(stream);
-        let request = receive(&mut stream).await?;
-        let answer = self.apply(request);
-        send(&mut stream, &answer).await
+/// How a client's calls come to the replicas.
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// What the replica of this number, from zero, answers.
+    fn call(&self, replica: usize, request: Request) -> impl Future<Output = Result<Versioned, CallError>> + Send;
+}
+
+/// Why a call to a replica gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The connection failed, or the time was up.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It ended too early, or said too much.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// What came is not what was to come.
+    #[error(transparent)]
+    Message(#[from] serde_json::Error),
+}
+
+/// TCP, with a connection for each call: a message is one [frame](crate::frame), with JSON in it.
+#[derive(Clone, Debug)]
+pub struct Tcp(Arc<[String]>);
+
+impl Transport for Tcp {
+    async fn call(&self, replica: usize, request: Request) -> Result<Versioned, CallError> {
+        let (input, output) = TcpStream::connect(&*self.0[replica]).await?.into_split();
+        send(output, &request).await?;
+        receive(input).await
     }
 }
 
-/// One message a line, as JSON.
-async fn send(stream: &mut BufReader<TcpStream>, message: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    stream.write_all(&line).await?;
-    stream.flush().await
+/// Longest request or answer, in bytes.
+const LONGEST: usize = 1 << 20;
+
+async fn send(output: impl AsyncWrite + Unpin, message: &impl Serialize) -> Result<(), CallError> {
+    let body = Bytes::from(serde_json::to_vec(message)?);
+    Ok(FrameWriter::new(output, LONGEST).write(&Frame { kind: 0, tag: 0, body }).await?)
 }
 
-async fn receive<T: for<'de> Deserialize<'de>>(stream: &mut BufReader<TcpStream>) -> io::Result<T> {
-    let mut line = String::new();
-    stream.take(MAX_LINE).read_line(&mut line).await?;
-    Ok(serde_json::from_str(&line)?)
+async fn receive<T: for<'de> Deserialize<'de>>(input: impl AsyncRead + Unpin) -> Result<T, CallError> {
+    let frame = FrameReader::new(input, LONGEST).next().await?.ok_or(FrameError::Truncated)?;
+    Ok(serde_json::from_slice(&frame.body)?)
 }
 
 /// What a read promises.
@@ -152,8 +222,10 @@ pub struct TooFewReplicas {
 
 /// A client of the replicas: one writer, and any number of reads.
 #[derive(Clone, Debug)]
-pub struct Client {
-    replicas: Vec<String>,
+pub struct Client<T = Tcp> {
+    transport: T,
+    /// N.
+    replicas: usize,
     /// F.
     silent: usize,
     reads: Reads,
@@ -163,7 +235,7 @@ pub struct Client {
     last: u64,
 }
 
-impl Client {
+impl Client<Tcp> {
     /// A client of the replicas at these addresses (`host:port`), of which `silent` may give no answer; each call to one of
     /// them ends after `deadline`. `writer` tells the clients apart, and no two may have the same.
     ///
@@ -176,10 +248,28 @@ impl Client {
         deadline: Duration,
         writer: u64,
     ) -> Result<Self, TooFewReplicas> {
-        if replicas.len() <= 2 * silent {
-            return Err(TooFewReplicas { replicas: replicas.len(), silent });
+        let count = replicas.len();
+        Self::over(Tcp(replicas.into()), count, silent, reads, deadline, writer)
+    }
+}
+
+impl<T: Transport> Client<T> {
+    /// A [client](Client::new) of `replicas` replicas that are reached by `transport`.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn over(
+        transport: T,
+        replicas: usize,
+        silent: usize,
+        reads: Reads,
+        deadline: Duration,
+        writer: u64,
+    ) -> Result<Self, TooFewReplicas> {
+        if replicas <= 2 * silent {
+            return Err(TooFewReplicas { replicas, silent });
         }
-        Ok(Self { replicas, silent, reads, deadline, writer, last: 0 })
+        Ok(Self { transport, replicas, silent, reads, deadline, writer, last: 0 })
     }
 
     /// The value of `key`; `None` if it was never written.
@@ -221,21 +311,18 @@ impl Client {
     /// Puts a version into a write quorum; the calls to the other replicas go on.
     async fn store(&self, key: &str, versioned: Versioned) -> Result<(), QuorumError> {
         let put = Request::Put { key: key.into(), versioned };
-        let (calls, _answers) = self.ask(&put, self.replicas.len() - self.silent).await?;
+        let (calls, _answers) = self.ask(&put, self.replicas - self.silent).await?;
         calls.detach_all();
         Ok(())
     }
 
     /// Asks every replica; the first `needed` answers, and the calls that are still under way.
-    async fn ask(
-        &self,
-        request: &Request,
-        needed: usize,
-    ) -> Result<(JoinSet<io::Result<Versioned>>, Vec<Versioned>), QuorumError> {
+    async fn ask(&self, request: &Request, needed: usize) -> Result<(Calls, Vec<Versioned>), QuorumError> {
         let calls = JoinSet::new();
-        for replica in &self.replicas {
-            let (replica, request, deadline) = (replica.clone(), request.clone(), self.deadline);
-            calls.spawn(async move { time::timeout(deadline, call(&replica, &request)).await? }).await;
+        for replica in 0..self.replicas {
+            let (transport, request, deadline) = (self.transport.clone(), request.clone(), self.deadline);
+            let call = async move { time::timeout(deadline, transport.call(replica, request)).await };
+            calls.spawn(async move { call.await.map_err(io::Error::from)? }).await;
         }
         let mut answers = Vec::with_capacity(needed);
         while answers.len() < needed {
@@ -249,8 +336,4 @@ impl Client {
     }
 }
 
-async fn call(replica: &str, request: &Request) -> io::Result<Versioned> {
-    let mut stream = BufReader::new(TcpStream::connect(replica).await?);
-    send(&mut stream, request).await?;
-    receive(&mut stream).await
-}
+type Calls = JoinSet<Result<Versioned, CallError>>;

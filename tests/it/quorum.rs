@@ -4,12 +4,23 @@ use std::sync::atomic::AtomicBool;
 
 use insta::assert_snapshot;
 use windtunnel::net::TcpListener;
+use windtunnel::sync::Context;
 use windtunnel::{spawn, time};
 use windtunnel_patterns::quorum::{Client, QuorumError, Reads, Replica, TooFewReplicas};
+use windtunnel_patterns::service::{Options, serve};
 use windtunnel_sim::{Body, Outcome, Scenario, Sim, Sweep, SweepReport};
+use windtunnel_suite::models::quorum as models;
 use windtunnel_suite::scenarios::quorum::whatever_fails;
 
-use crate::common::on_two_threads;
+use crate::common::{on_tokio_and_madsim, on_two_threads};
+
+on_tokio_and_madsim! {
+    models:
+    a_read_ends_at_its_quorum
+    without_a_quorum_a_read_fails
+    what_was_written_is_read
+    a_dropped_read_leaves_no_call
+}
 
 const SEEDS: u64 = 200;
 
@@ -56,7 +67,7 @@ async fn over_loopback(count: usize) -> Vec<String> {
     for _ in 0..count {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         addresses.push(listener.local_addr().unwrap().to_string());
-        spawn(Replica::default().serve(listener, time::secs(5)));
+        spawn(serve(listener, Replica::new(time::secs(5)), Options::default(), Context::named("never")));
     }
     addresses
 }

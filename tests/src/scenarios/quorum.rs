@@ -6,8 +6,10 @@ use std::{fmt, future};
 use proptest::bool::weighted;
 use proptest::strategy::Strategy;
 use windtunnel::net::TcpListener;
+use windtunnel::sync::Context;
 use windtunnel::time::{self, Duration};
 use windtunnel_patterns::quorum::{Client, Reads, Replica};
+use windtunnel_patterns::service::{Options, serve};
 use windtunnel_sim::history::{EntryOp, KeyValue, Recorder, Ret};
 use windtunnel_sim::{Node, Sim, faults};
 
@@ -22,12 +24,12 @@ type Log = Recorder<(String, EntryOp<String>), Ret<Option<String>>>;
 /// `count` replicas, which keep what they store when their node is killed.
 fn replicas(sim: &Sim, count: usize) -> Vec<Node> {
     let disks: BTreeMap<String, Replica> =
-        (1..=count).map(|number| (format!("replica{number}"), Replica::default())).collect();
+        (1..=count).map(|number| (format!("replica{number}"), Replica::new(time::secs(1)))).collect();
     sim.nodes("replica", count, move |node| {
         let disk = disks[node.name()].clone();
         async move {
             let listener = TcpListener::bind(node.addr(PORT)).await.expect("the port is free on a new node");
-            disk.serve(listener, time::secs(1)).await;
+            serve(listener, disk, Options::default(), Context::named("never")).await;
         }
     })
 }
