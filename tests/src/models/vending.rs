@@ -143,7 +143,7 @@ impl Fridge for Warm {
 
     fn cool(&mut self, on: bool) {
         if !on {
-            drop(self.0.try_send(()));
+            self.0.try_send(()).ok();
         }
     }
 }
