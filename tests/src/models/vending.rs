@@ -83,7 +83,7 @@ pub async fn coins_come_back_or_a_coke_does() {
 }
 
 /// A coin is put in while coins are asked back: it comes back or it is credit.
-#[windtunnel_model::test(preemptions = 1)]
+#[windtunnel_model::test(preemptions = 0)]
 pub async fn a_coin_comes_back_or_is_credit() {
     let machine = Arc::new(machine(1, true));
     let other = Arc::clone(&machine);
