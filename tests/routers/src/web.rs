@@ -55,7 +55,10 @@ async fn ask_for(addr: SocketAddr, routers: impl Iterator<Item = u64>, state: u6
             assert!(stream.read_buf(&mut answer).await.expect("an answer") > 0, "the connection is kept");
         }
         let answer = std::str::from_utf8(&answer).expect("text");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(&format!("\r\n\r\n{state}\n")), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(&format!("\r\n\r\n{state}\n")),
+            "{answer}"
+        );
     }
 }
 
