@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 37] = [
+const PRIMITIVES: [&str; 38] = [
     "channel",
     "go channel",
     "select",
@@ -65,6 +65,7 @@ const PRIMITIVES: [&str; 37] = [
     "http and /debug/tasks",
     "multiplexer",
     "publish/subscribe",
+    "home routers",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {
