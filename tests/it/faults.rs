@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 42] = [
+const PRIMITIVES: [&str; 43] = [
     "channel",
     "go channel",
     "select",
@@ -70,6 +70,7 @@ const PRIMITIVES: [&str; 42] = [
     "repository",
     "pipeline",
     "vending machine",
+    "home routers",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

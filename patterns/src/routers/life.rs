@@ -31,8 +31,8 @@ pub(super) fn close<C: Calculator>(mailbox: &Mailbox<C>) {
 
 impl<C: Calculator> Life<C> {
     /// From the end of the task `before` to the end of this one.
+    #[expect(clippy::manual_async_fn, reason = "a function keeps its arguments beside what it moves them to")]
     pub(super) fn live(self, before: Option<OwnedTask>, first: C::Event) -> impl Future<Output = ()> + Send {
-        // A block, and not a function: a future keeps the arguments of that beside what it moves them to.
         async move {
             if let Some(before) = before {
                 before.ended().await;
@@ -48,6 +48,7 @@ impl<C: Calculator> Life<C> {
     }
 
     /// Until the mailbox is closed and empty.
+    #[expect(clippy::manual_async_fn, reason = "as above")]
     fn serve(&self, first: C::Event) -> impl Future<Output = ()> + Send {
         async move {
             let calculator = &self.home.calculator;

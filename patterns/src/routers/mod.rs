@@ -201,6 +201,9 @@ impl<C: Calculator> Message<C> {
 
 type Mailbox<C> = Channel<Message<C>>;
 
+/// What is to be sent, once there is room, and where.
+type Waiting<C> = (Mailbox<C>, Message<C>);
+
 /// Where to find the routers. Dropped, it aborts their tasks.
 struct Fleet<C: Calculator> {
     /// In the order in which they came, or a run would depend on how their names are hashed.
@@ -303,7 +306,7 @@ impl<C: Calculator> Fleet<C> {
         home: &Arc<Home<C>>,
         router: &C::Id,
         event: C::Event,
-    ) -> Result<Option<(Mailbox<C>, Message<C>)>, EventError<C::Event>> {
+    ) -> Result<Option<Waiting<C>>, EventError<C::Event>> {
         if self.stopped {
             return Err(EventError::Stopped(event));
         }

@@ -32,6 +32,8 @@ impl Calculator for Counter {
 }
 
 const ROUTERS: u64 = 200_000;
+/// Bytes that an idle router may take: less than half of what Go takes.
+const MOST_BYTES: u64 = 1_300;
 /// Events for each router, after the first.
 const MORE: u64 = 5;
 const THREADS: usize = 2;
@@ -88,6 +90,8 @@ async fn run(count: u64) {
     time::sleep(time::millis(100)).await;
     assert_eq!(u64::try_from(routers.count().await), Ok(count));
     let memory = resident().saturating_sub(before) / count;
+    // Of few routers, what the program takes by itself would be the most.
+    assert!(count < ROUTERS || memory <= MOST_BYTES, "an idle router takes {memory} bytes, more than {MOST_BYTES}");
     let event = micros(count * MORE, async { source(&routers, count, MORE).await.expect("it ends") }).await;
     all_have(&routers, count, 1 + MORE).await;
     let server = web::serve(&routers).await;

@@ -29,28 +29,17 @@ fn process_events(router: usize, room: usize, news: Channel<()>) -> Channel<usiz
     input
 }
 
-/// `dispatch`: a router's task begins with its first event. At the end of the events those of the routers end, too, or not.
-fn dispatch(room: usize, ends_routers: bool) -> Channel<usize> {
-    let input = go::named("events", 0);
-    let events: Channel<usize> = input.clone();
-    spawn_named("dispatch", async move {
-        let (news, mut routers) = (go::named("news", 0), [const { None }; NAMES.len()]);
-        while let Some(router) = events.recv().await {
-            let channel = routers[router].get_or_insert_with(|| process_events(router, room, news.clone()));
-            channel.send(router).await.expect("it is not closed yet");
-        }
-        for channel in routers.iter().flatten().filter(|_| ends_routers) {
-            channel.close().expect("closed once");
-        }
-    });
-    input
-}
-
-async fn send(input: &Channel<usize>, events: impl IntoIterator<Item = usize>) {
-    for router in events {
-        input.send(router).await.expect("it is not closed yet");
+/// `dispatch`, in the task whose events they are: a router's task begins with its first event. At the end of the events those of the
+/// routers end, too, or not.
+async fn dispatch(events: &[usize], room: usize, ends_routers: bool) {
+    let (news, mut routers) = (go::named("news", 0), [const { None }; NAMES.len()]);
+    for &router in events {
+        let channel = routers[router].get_or_insert_with(|| process_events(router, room, news.clone()));
+        channel.send(router).await.expect("it is not closed yet");
     }
-    input.close().expect("closed once");
+    for channel in routers.iter().flatten().filter(|_| ends_routers) {
+        channel.close().expect("closed once");
+    }
 }
 
 pub(super) static HEAD_OF_LINE_BLOCKING: Bug = Bug {
@@ -58,15 +47,11 @@ pub(super) static HEAD_OF_LINE_BLOCKING: Bug = Bug {
     source: "004:238, with routers that wait",
     summary: "Router A is slow, and its next event waits in the dispatcher: B's event behind that never comes, which A waits for.",
     builder: Builder::new,
-    buggy: || Box::pin(async { send(&dispatch(0, true), [A, A, B]).await }),
-    mended: || Box::pin(async { send(&dispatch(1, true), [A, A, B]).await }),
+    buggy: || Box::pin(dispatch(&[A, A, B], 0, true)),
+    mended: || Box::pin(dispatch(&[A, A, B], 1, true)),
     expected: Expected {
         word: "DEADLOCK",
-        tasks: &[
-            ("main", "channel send (events)"),
-            ("dispatch", "channel send (router A)"),
-            ("router A", "channel recv (news)"),
-        ],
+        tasks: &[("main", "channel send (router A)"), ("router A", "channel recv (news)")],
         message: "",
     },
 };
@@ -76,7 +61,7 @@ pub(super) static NEVER_EXIT: Bug = Bug {
     source: "004:214-241",
     summary: "The events are over, and the dispatcher has ended: each router waits for its next event for ever.",
     builder: Builder::new,
-    buggy: || Box::pin(async { send(&dispatch(0, false), [B]).await }),
-    mended: || Box::pin(async { send(&dispatch(0, true), [B]).await }),
+    buggy: || Box::pin(dispatch(&[B], 0, false)),
+    mended: || Box::pin(dispatch(&[B], 0, true)),
     expected: Expected { word: "LEAK", tasks: &[("router B", "channel recv (router B)")], message: "" },
 };

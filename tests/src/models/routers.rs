@@ -115,7 +115,7 @@ pub async fn stop_against_event() {
 }
 
 /// A query that meets the stop is answered, or told.
-#[windtunnel_model::test]
+#[windtunnel_model::test(preemptions = 3)]
 pub async fn stop_against_query() {
     let (routers, _) = routers(Policy::Wait(0));
     assert_eq!(routers.event(1, 1).await, Ok(()));

@@ -174,9 +174,9 @@ impl Browser {
 #[windtunnel_sim::test(seeds = 4)]
 pub async fn every_acknowledged_event_is_in_the_state_of_its_router(sim: Sim) {
     let (routers, acknowledged) = (Arc::new(Routers::new(Options::default(), Last)), Acknowledged::none());
-    let served = Arc::clone(&routers);
+    let told = Arc::clone(&routers);
     let server = sim.node("server", move |node| {
-        let routers = Arc::clone(&served);
+        let routers = Arc::clone(&told);
         async move {
             let listener = TcpListener::bind(node.addr(PORT)).await.expect("the port is free on a new node");
             while let Ok((stream, _)) = listener.accept().await {
