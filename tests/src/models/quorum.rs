@@ -20,7 +20,7 @@ struct Memory {
 impl Transport for Memory {
     async fn call(&self, replica: usize, request: Request) -> Result<Versioned, CallError> {
         if replica + self.silent >= self.replicas.len() {
-            forever().await
+            forever().await;
         }
         Ok(self.replicas[replica].answer(request))
     }
