@@ -12,6 +12,7 @@ mod faults;
 mod first;
 mod fork_join;
 mod hidden;
+mod hints;
 mod history;
 mod leaks;
 mod limits;

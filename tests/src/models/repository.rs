@@ -20,7 +20,7 @@ pub async fn the_later_of_two_inserts_finds_the_earlier() {
     }
 }
 
-/// Hint 10, use channels to pass data: who has its answer sees what it did, and so does everybody later.
+/// Data is passed by channels: who has its answer sees what it did, and so does everybody later.
 #[windtunnel_model::test]
 pub async fn a_call_that_returned_was_executed() {
     let map = Repository::new();

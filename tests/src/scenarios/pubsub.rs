@@ -164,7 +164,7 @@ async fn latency_beside_a_slow_subscriber(server: impl PubSub<Instant>, policy: 
     fast.await.expect("it sees the end")
 }
 
-/// A slow subscriber for whom the publishers wait delays the others, but with a helper (census `pubsub-slow-subscriber-stalls-all`).
+/// Hint 5, let independent concerns run independently: a slow subscriber delays the others, but with a helper (census `pubsub-slow-subscriber-stalls-all`).
 #[windtunnel_sim::test(seeds = 16)]
 pub async fn a_helper_takes_the_delay_of_a_slow_subscriber(_sim: Sim) {
     let wait = Policy::Wait(0);
