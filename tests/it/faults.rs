@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 42] = [
+const PRIMITIVES: [&str; 45] = [
     "channel",
     "go channel",
     "select",
@@ -70,6 +70,9 @@ const PRIMITIVES: [&str; 42] = [
     "repository",
     "pipeline",
     "vending machine",
+    "connection",
+    "tee",
+    "chat loop",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

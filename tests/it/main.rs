@@ -3,8 +3,10 @@
 mod architecture;
 mod bugs;
 mod cell;
+mod chat;
 mod common;
 mod conformance;
+mod conn;
 mod context;
 mod debug;
 mod determinism;
@@ -45,6 +47,7 @@ mod smtp;
 mod sync;
 mod systems;
 mod task;
+mod tee;
 mod time;
 mod timeline;
 mod vending;
