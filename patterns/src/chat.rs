@@ -97,12 +97,18 @@ pub async fn run<U, S>(
 ) -> Ended {
     let (mut ui, mut server, mut ticks) = (Some(ui), Some(server), ticks(period));
     while ui.is_some() || server.is_some() {
-        let event = select! {
-            cause = quit.cancelled() => return Ended::Quit(cause),
-            event = ui.as_ref().map(Receiver::recv) => event.map(Event::Ui).or_else(|| nil(&mut ui)),
-            event = server.as_ref().map(Receiver::recv) => event.map(Event::Server).or_else(|| nil(&mut server)),
-            moment = tick(&mut ticks) => Some(Event::Tick(moment)),
+        let next = async {
+            select! {
+                event = ui.as_ref().map(Receiver::recv) => event.map(Event::Ui).or_else(|| nil(&mut ui)),
+                event = server.as_ref().map(Receiver::recv) => event.map(Event::Server).or_else(|| nil(&mut server)),
+                moment = tick(&mut ticks) => Some(Event::Tick(moment)),
+            }
         };
+        let event = match quit.run(next).await {
+            Err(cause) => return Ended::Quit(cause),
+            Ok(event) => event,
+        };
+        // It may have been told so while an event came, which then is not the first to be seen.
         if let Some(cause) = quit.cause() {
             return Ended::Quit(cause);
         }

@@ -439,7 +439,7 @@ faults! {
             "while ui.is_some() || server.is_some()" => "while ui.is_some() && server.is_some()",
             caught by "models::chat::a_closed_input_is_waited_for_no_more";
         "nothing tells it to quit while it waits" in CHAT:
-            "cause = quit.cancelled() => return Ended::Quit(cause)," => "",
+            "match quit.run(next).await {" => "match Ok::<_, Cause>(next.await) {",
             caught by "models::chat::told_to_quit_it_ends";
         "an event is begun after it was told to quit" in CHAT:
             "if let Some(cause) = quit.cause() {" => "if let Some(cause) = quit.cause().filter(|_| event.is_none()) {",

@@ -30,7 +30,7 @@ fn inputs() -> (Input, Input) {
 }
 
 /// Each event of both inputs is handled once, those of one input in order; then both are closed, and the loop ends.
-#[windtunnel_model::test(preemptions = 1)]
+#[windtunnel_model::test(preemptions = 1, max_executions = 10_000)]
 pub async fn every_event_is_handled_once_and_in_order() {
     let ((typing, ui), (saying, server)) = inputs();
     let mut notes = Notes::default();
@@ -46,7 +46,7 @@ pub async fn every_event_is_handled_once_and_in_order() {
 }
 
 /// One input is closed: nothing is handled that nobody sent, and the other goes on (census `chat-closed-channel-spin`).
-#[windtunnel_model::test(preemptions = 2)]
+#[windtunnel_model::test(preemptions = 1, max_executions = 10_000)]
 pub async fn a_closed_input_is_waited_for_no_more() {
     let ((typing, ui), (_, server)) = inputs();
     let mut notes = Notes::default();
@@ -87,7 +87,7 @@ pub async fn nothing_is_begun_after_quit() {
 }
 
 /// The handler ends it; who sends then is told that nobody receives.
-#[windtunnel_model::test(preemptions = 2)]
+#[windtunnel_model::test(preemptions = 1, max_executions = 10_000)]
 pub async fn the_handler_ends_it() {
     let ((typing, ui), (saying, server)) = inputs();
     let mut notes = Notes::default();
@@ -100,7 +100,7 @@ pub async fn the_handler_ends_it() {
 }
 
 /// Time passes as well: a tick is an event among the others.
-#[windtunnel_model::test(preemptions = 0)]
+#[windtunnel_model::test(preemptions = 1, max_executions = 10_000)]
 pub async fn ticks_are_events() {
     let ((typing, ui), (_, server)) = inputs();
     let mut notes = Notes::default();

@@ -110,7 +110,7 @@ pub async fn none_left_is_an_error() {
 }
 
 /// One that takes nothing holds the others back for its patience and no longer: they get all.
-#[windtunnel_model::test(preemptions = 1)]
+#[windtunnel_model::test(preemptions = 1, max_executions = 10_000)]
 pub async fn one_that_is_too_slow_is_left_out() {
     let options = Options { patience: Some(time::millis(10)), ..LEAVE_OUT };
     let (quick, mut reads) = pipe(2);
