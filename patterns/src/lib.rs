@@ -6,6 +6,8 @@
 
 mod ask;
 pub mod call;
+pub mod chat;
+pub mod conn;
 pub mod debug;
 pub mod finger;
 pub mod first;
@@ -29,4 +31,5 @@ pub mod scheduler;
 pub mod service;
 pub mod shutdown;
 pub mod smtp;
+pub mod tee;
 pub mod vending;

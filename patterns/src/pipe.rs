@@ -26,7 +26,7 @@
 //!   left of a piece. There is one read and one write at a time at each end.
 //! - *When it ends.* An end that is dropped, or shut down, ends what the other reads, after what was written and flushed; an end
 //!   that is dropped fails what the other writes with [`io::ErrorKind::BrokenPipe`].
-//! - *Deadlines.* It has none of its own: [`windtunnel::time::timeout`] around a read loses nothing.
+//! - *Deadlines* are those of a [`Conn`](crate::conn::Conn).
 
 use std::io;
 use std::pin::Pin;
@@ -36,6 +36,8 @@ use bytes::{Buf, Bytes};
 use futures_util::{Sink, Stream};
 use windtunnel::channel::{self, Receiver, RecvStream, SendSink, Sender};
 use windtunnel::io::{AsyncRead, AsyncWrite, ReadBuf};
+use windtunnel::net::Deadline;
+use windtunnel::time::Instant;
 
 /// The most bytes that one write takes.
 pub const PIECE: usize = 64 * 1024;
@@ -48,6 +50,8 @@ pub struct Pipe {
     unread: Bytes,
     output: Pin<Box<SendSink<Sender<Bytes>, Bytes>>>,
     is_shut: bool,
+    read: Deadline,
+    write: Deadline,
 }
 
 /// The two ends of a connection that holds `pieces` pieces each way. With none, a flush waits until the other end reads.
@@ -59,14 +63,27 @@ pub fn pipe(pieces: usize) -> (Pipe, Pipe) {
 impl Pipe {
     fn new(input: Receiver<Bytes>, output: Sender<Bytes>) -> Self {
         let (input, output) = (Box::pin(input.into_stream()), Box::pin(output.into_sink()));
-        Self { input, unread: Bytes::new(), output, is_shut: false }
+        let (read, write) = (Deadline::default(), Deadline::default());
+        Self { input, unread: Bytes::new(), output, is_shut: false, read, write }
+    }
+
+    /// Sets the moment after which reads fail; `None` takes it away. See [`Conn`](crate::conn::Conn).
+    pub fn set_read_deadline(&mut self, deadline: Option<Instant>) {
+        self.read.set(deadline);
+    }
+
+    /// Sets the moment after which writes fail; `None` takes it away. See [`Conn`](crate::conn::Conn).
+    pub fn set_write_deadline(&mut self, deadline: Option<Instant>) {
+        self.write.set(deadline);
     }
 }
 
 impl AsyncRead for Pipe {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.read.check()?;
         if self.unread.is_empty() {
-            self.unread = ready!(self.input.as_mut().poll_next(cx)).unwrap_or_default();
+            let Poll::Ready(piece) = self.input.as_mut().poll_next(cx) else { return self.read.poll_waiting(cx) };
+            self.unread = piece.unwrap_or_default();
         }
         let length = self.unread.len().min(buf.remaining());
         buf.put_slice(&self.unread[..length]);
@@ -77,13 +94,14 @@ impl AsyncRead for Pipe {
 
 impl AsyncWrite for Pipe {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.write.check()?;
         if self.is_shut {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        ready!(self.output.as_mut().poll_ready(cx)).map_err(broken)?;
+        ready!(self.as_mut().poll_flush(cx))?;
         let piece = &buf[..buf.len().min(PIECE)];
         self.output.as_mut().start_send(Bytes::copy_from_slice(piece)).map_err(broken)?;
         // Begins to send: nobody may flush for a while.
@@ -92,11 +110,15 @@ impl AsyncWrite for Pipe {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.output.as_mut().poll_flush(cx).map_err(broken)
+        match self.output.as_mut().poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(broken)),
+            Poll::Pending => self.write.poll_waiting(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_shut = true;
+        ready!(self.as_mut().poll_flush(cx))?;
         self.output.as_mut().poll_close(cx).map_err(broken)
     }
 }

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 43] = [
+const PRIMITIVES: [&str; 46] = [
     "channel",
     "go channel",
     "select",
@@ -71,6 +71,9 @@ const PRIMITIVES: [&str; 43] = [
     "pipeline",
     "vending machine",
     "home routers",
+    "connection",
+    "tee",
+    "chat loop",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

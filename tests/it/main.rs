@@ -3,8 +3,10 @@
 mod architecture;
 mod bugs;
 mod cell;
+mod chat;
 mod common;
 mod conformance;
+mod conn;
 mod context;
 mod debug;
 mod determinism;
@@ -46,6 +48,7 @@ mod smtp;
 mod sync;
 mod systems;
 mod task;
+mod tee;
 mod time;
 mod timeline;
 mod vending;

@@ -15,8 +15,12 @@ struct System {
     checks: &'static str,
 }
 
-const SYSTEMS: [System; 20] = [
-    System { rows: "A1.5", name: "finger", modules: &["finger"], checks: "service::finger" },
+const SYSTEMS: [System; 23] = [
+    System { rows: "A1.3", name: "tee", modules: &["tee"], checks: "tee::" },
+    System { rows: "A1.4", name: "connection", modules: &["conn", "pipe"], checks: "conn::" },
+    System { rows: "A1.5", name: "finger", modules: &["finger"], checks: "finger::" },
+    System { rows: "A1.5", name: "finger as a service", modules: &["finger", "service"], checks: "service::finger" },
+    System { rows: "A1.6", name: "chat loop", modules: &["chat"], checks: "chat::" },
     System { rows: "A2.1–A2.3, A2.5, A2.6", name: "address lookup", modules: &["lookup"], checks: "lookup::" },
     System { rows: "A2.4, A2.7", name: "ParallelDo", modules: &["par"], checks: "par::" },
     System { rows: "A3", name: "quorum storage", modules: &["quorum"], checks: "quorum::" },
@@ -35,7 +39,6 @@ const SYSTEMS: [System; 20] = [
     System { rows: "A10.4, A10.5", name: "square pipeline", modules: &["pipeline"], checks: "pipeline::" },
     System { rows: "A10.6, A10.7", name: "repository, safe map", modules: &["repository"], checks: "repository::" },
     System { rows: "A10.2, A10.3", name: "home routers", modules: &["routers"], checks: "routers::" },
-    System { rows: "A1.4", name: "in-memory connection", modules: &["pipe"], checks: "pipe::" },
 ];
 
 fn root() -> PathBuf {

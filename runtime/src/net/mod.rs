@@ -20,6 +20,7 @@ use crate::task::{Op, blocked};
 
 use addr::{Target, resolve};
 pub use addr::{ToSocketAddrs, lookup_host};
+pub use deadline::Deadline;
 pub use tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, WriteHalf};
 pub use udp::{MAX_DATAGRAM_BYTES, UdpSocket};
 

@@ -32,6 +32,10 @@ const PIPELINE: &str = "patterns/src/pipeline.rs";
 const VENDING: &str = "patterns/src/vending/mod.rs";
 const SALES: &str = "patterns/src/vending/tasks.rs";
 const COOLING: &str = "patterns/src/vending/cooling.rs";
+const CONN: &str = "patterns/src/conn.rs";
+const DEADLINE: &str = "runtime/src/net/deadline.rs";
+const TEE: &str = "patterns/src/tee.rs";
+const CHAT: &str = "patterns/src/chat.rs";
 const HELPERS: &str = "patterns/src/pubsub/helpers.rs";
 
 faults! {
@@ -372,5 +376,79 @@ faults! {
         "a router that nobody knows is an error of the server" in WEB:
             "error == QueryError::Unknown" => "false && error == QueryError::Unknown",
             caught by "routers::the_page_of_a_router_is_its_state";
+    }
+    "connection" {
+        "a read may begin after its deadline" in PIPE:
+            "self.read.check()?;" => "",
+            caught by "models::conn::a_deadline_in_the_past_fails_at_once";
+        "a write may begin after its deadline" in PIPE:
+            "self.write.check()?;" => "",
+            caught by "models::conn::a_deadline_in_the_past_fails_at_once";
+        "a read that waits has no deadline" in PIPE:
+            "return self.read.poll_waiting(cx)" => "return Poll::Pending",
+            caught by "models::conn::a_read_that_waits_fails_at_its_deadline";
+        "a write that waits has no deadline" in PIPE:
+            "Poll::Pending => self.write.poll_waiting(cx)," => "Poll::Pending => Poll::Pending,",
+            caught by "models::conn::a_write_to_a_peer_that_does_not_read_fails";
+        "a write that fails at its deadline is sent all the same" in PIPE:
+            "ready!(self.as_mut().poll_flush(cx))?;
+        let piece" => "ready!(self.as_mut().poll_flush(cx)).ok();
+        let piece",
+            caught by "models::conn::a_write_to_a_peer_that_does_not_read_fails";
+        "the deadlines of a connection are swapped" in CONN:
+            "Pipe::set_read_deadline(self, deadline);" => "Pipe::set_write_deadline(self, deadline);",
+            caught by "models::conn::a_read_that_waits_fails_at_its_deadline";
+        "a deadline that was moved is where it was" in DEADLINE:
+            "self.at = at;\n" => "self.at = self.at.or(at);\n",
+            caught by "models::conn::a_deadline_in_the_past_fails_at_once";
+    }
+    "tee" {
+        "an error keeps the writers behind it from their bytes" in TEE:
+            "Poll::Ready(Ok(())) => true,
+            Poll::Pending => {"
+            => "Poll::Ready(Ok(())) => failures.is_empty(),
+            Poll::Pending => {",
+            caught by "models::tee::one_that_fails_is_left_out";
+        "a piece is given up for the next one" in TEE:
+            "ready!(self.poll_piece(cx))?;
+        self.piece =" => "let _ = self.poll_piece(cx)?;
+        self.piece =",
+            caught by "models::tee::each_writer_gets_all_in_order";
+        "a flush waits for one writer only" in TEE:
+            "_ if waits => Poll::Pending," => "_ if waits && self.lanes.len() == 1 => Poll::Pending,",
+            caught by "models::tee::a_flush_waits_for_every_writer";
+        "a tee that stops goes on with the others" in TEE:
+            "if self.options.on_error == OnError::Stop" => "if self.options.on_error == OnError::LeaveOut && failure.taken > 0",
+            caught by "models::tee::the_first_error_stops_it";
+        "a slow writer is waited for" in TEE:
+            "deadline.poll_waiting(cx).map_err(|_| WriterError::TooSlow(patience))" => "let _ = deadline;\n        Poll::Pending",
+            caught by "models::tee::one_that_is_too_slow_is_left_out";
+        "the patience is one for all pieces" in TEE:
+            "self.patience = None;
+            return" => "return",
+            caught by "tee::a_patience_is_for_each_piece_and_not_for_all";
+        "what a writer has half taken is given to it again" in TEE:
+            "self.sent += count;" => "self.sent = piece.len().min(self.sent.max(1) * 2);",
+            caught by "tee::each_writer_has_a_prefix_and_those_that_did_not_fail_have_all";
+    }
+    "chat loop" {
+        "a closed input is waited for" in CHAT:
+            "*input = None;" => "let _ = input;",
+            caught by "models::chat::a_closed_input_is_waited_for_no_more";
+        "one closed input is the end" in CHAT:
+            "while ui.is_some() || server.is_some()" => "while ui.is_some() && server.is_some()",
+            caught by "models::chat::a_closed_input_is_waited_for_no_more";
+        "nothing tells it to quit while it waits" in CHAT:
+            "match quit.run(next).await {" => "match Ok::<_, Cause>(next.await) {",
+            caught by "models::chat::told_to_quit_it_ends";
+        "an event is begun after it was told to quit" in CHAT:
+            "if let Some(cause) = quit.cause() {" => "if let Some(cause) = quit.cause().filter(|_| event.is_none()) {",
+            caught by "models::chat::nothing_is_begun_after_quit";
+        "it does not look at what the handler says" in CHAT:
+            "handler.handle(event).await.is_break()" => "handler.handle(event).await.is_break() && ui.is_none()",
+            caught by "models::chat::the_handler_ends_it";
+        "ticks that passed come one after another" in CHAT:
+            "MissedTickBehavior::Skip" => "MissedTickBehavior::Burst",
+            caught by "chat::ticks_that_pass_while_an_event_is_handled_are_one";
     }
 }

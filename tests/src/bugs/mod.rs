@@ -1,6 +1,7 @@
 //! Known bugs, most of the talks' own programs: each beside its mended twin, with the checker that must find it and what it must
 //! say. A different failure does not count as found.
 
+mod chat;
 mod client;
 mod counter;
 mod first;
@@ -14,6 +15,7 @@ mod repository;
 mod routers;
 mod scheduler;
 mod service;
+mod writer;
 
 use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
 
@@ -59,7 +61,10 @@ pub struct Verdict {
 }
 
 /// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 52] = [
+pub const BUGS: [&Bug; 55] = [
+    &writer::STOPS_AT_FIRST_ERROR,
+    &chat::CLOSED_CHANNEL_SPIN,
+    &chat::NO_EXIT,
     &pubsub::CANCEL_DEADLOCK,
     &pubsub::SUBSCRIBER_GONE_BLOCKS,
     &pubsub::SELF_PUBLISH_DEADLOCK,

@@ -2,7 +2,10 @@
 
 pub mod cell;
 pub mod channel;
+pub mod chat;
+pub mod conn;
 pub mod context;
+pub mod finger;
 pub mod first;
 pub mod fork_join;
 pub mod lookup;
@@ -17,14 +20,40 @@ pub mod repository;
 pub mod routers;
 pub mod scheduler;
 pub mod service;
+pub mod smtp;
 pub mod sync;
 pub mod task;
+pub mod tee;
 pub mod time;
 pub mod vending;
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::task::Poll;
+
+use windtunnel::go::{self, Channel};
+use windtunnel_patterns::pipe::Pipe;
+use windtunnel_patterns::service::Listener;
+
+/// A listener with one connection and no others.
+struct Once(Channel<Pipe>);
+
+impl Once {
+    fn new(conn: Pipe) -> Self {
+        let incoming = go::named("incoming", 1);
+        assert!(incoming.try_send(conn).is_ok(), "there is room for one");
+        Self(incoming)
+    }
+}
+
+impl Listener for Once {
+    type Conn = Pipe;
+
+    async fn accept(&self) -> io::Result<Pipe> {
+        Ok(self.0.recv().await.expect("never closed"))
+    }
+}
 
 /// Polls `future` once: from then on it waits.
 async fn begin<F: Future>(future: Pin<&mut F>) {

@@ -1,5 +1,7 @@
 //! Simulated clusters under faults.
 
+pub mod chat;
+pub mod conn;
 pub mod first;
 pub mod fork_join;
 pub mod lookup;
@@ -14,6 +16,7 @@ pub mod routers;
 pub mod scheduler;
 pub mod service;
 pub mod smtp;
+pub mod tee;
 pub mod vending;
 
 use windtunnel::task::{Group, dump};
