@@ -15,6 +15,7 @@ pub mod replicated;
 pub mod repository;
 pub mod routers;
 pub mod scheduler;
+pub mod scheduler_steps;
 pub mod service;
 pub mod sync;
 pub mod task;
