@@ -10,6 +10,7 @@ pub mod mux;
 pub mod par;
 pub mod pipeline;
 pub mod pubsub;
+pub mod pubsub_remote;
 pub mod quoted;
 pub mod replicated;
 pub mod repository;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use windtunnel::go::{self, Channel};
 use windtunnel::select;
-use windtunnel::task::{spawn, spawn_named};
+use windtunnel::task::spawn_named;
 
 /// Its number.
 pub type Server = usize;
@@ -124,11 +124,14 @@ impl Step {
         // The registrar is not of the program: where it need not wait, it is no task, which would multiply the executions.
         let mut registering = Box::pin(registering);
         if super::begun(registering.as_mut()).await {
-            spawn(registering);
+            spawn_named(REGISTRAR, registering);
         }
         run(stream, tasks, call).await;
     }
 }
+
+/// The name of the task that registers servers, which is not of the program.
+pub const REGISTRAR: &str = "registrar";
 
 const OPEN: &str = "nobody has closed it";
 
