@@ -10,15 +10,28 @@
 //! puts numbers into `work`, first all of them, later those to be tried again; at most one token per task exists, and `work`
 //! has room for all of them, so putting one there never blocks. Workers end when `work` or `done` closes, which happens when
 //! [`schedule`] returns *or is dropped*: there is nothing else they wait for without a deadline.
+//!
+//! # Once or more
+//!
+//! A call that failed may have done its work: its reply was lost, or late. Its task is called again, so each is *executed at least
+//! once*, and reported once. Each call of a task has the same [key](Job::key), and no other task has it, nor the same task of
+//! another run: a server that keeps the keys of what it has done, and passes over a call with one of them, has each task *in
+//! effect* once.
+//!
+//! A *poison* task, which fails wherever it is tried, is given up after [`Options::attempts`]. A *slow* server holds a task for no
+//! longer than [`Options::deadline`], and then rests: the others do its tasks.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use rand::RngCore;
 use thiserror::Error;
 use windtunnel::channel::{self, Receiver, Sender};
+use windtunnel::rand::rng;
 use windtunnel::{select, task, time};
 
 /// How hard to try.
@@ -32,13 +45,47 @@ pub struct Options {
     pub backoff: Duration,
     /// Longest rest of a server.
     pub backoff_max: Duration,
+    /// What distinguishes the keys of this run from those of others. `None`: 128 random bits. Give a name to a run that goes on
+    /// with what an earlier one of that name has left undone.
+    pub run: Option<String>,
 }
 
 impl Default for Options {
-    /// Five attempts, ten seconds a call, rests from 100 ms to 10 s.
+    /// Five attempts, ten seconds a call, rests from 100 ms to 10 s, keys of its own.
     fn default() -> Self {
-        Self { attempts: 5, deadline: time::secs(10), backoff: time::millis(100), backoff_max: time::secs(10) }
+        let (backoff, backoff_max) = (time::millis(100), time::secs(10));
+        Self { attempts: 5, deadline: time::secs(10), backoff, backoff_max, run: None }
     }
+}
+
+/// A task, as a server is asked to do it: the same in each attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Job {
+    /// Its number.
+    pub task: usize,
+    run: Arc<str>,
+}
+
+impl Job {
+    /// Its idempotence key: what a server can know the task by when it is asked to do it again. The name of the run, a slash and
+    /// the number of the task, so that no two tasks of any runs of different names have the same.
+    pub fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Display for Job {
+    /// Its key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.run, self.task)
+    }
+}
+
+/// The name of a run that was given none.
+fn drawn_name() -> String {
+    let mut name = [0; 16];
+    rng().fill_bytes(&mut name);
+    format!("{:032x}", u128::from_be_bytes(name))
 }
 
 /// Why not every task was done.
@@ -65,13 +112,13 @@ pub struct GivenUp {
     pub last_error: String,
 }
 
-/// Runs `call(server, task)` for each task `0..tasks` on some server, one task at a time on each.
+/// Runs `call(server, job)` for each task `0..tasks` on some server, one task at a time on each.
 ///
 /// Servers may join at any time through `servers`; those that came stay until the end, also when that stream is closed.
 /// While none has come and more may, it waits: put a timeout around it if that can last for ever.
 ///
 /// It returns when every task is done or given up. A task is done *at least once*: a call that ran out of its deadline may
-/// have done its work all the same, so tasks must be idempotent. A call that panics has failed (on tokio; in a simulation or
+/// have done its work all the same, so tasks must be idempotent, by nature or by their [keys](Job::key). A call that panics has failed (on tokio; in a simulation or
 /// a model a panic ends the run).
 ///
 /// # Errors
@@ -87,7 +134,7 @@ pub async fn schedule<S, C, F, E>(
 ) -> Result<(), ScheduleError>
 where
     S: Clone + Send + Sync + 'static,
-    C: Fn(S, usize) -> F + Clone + Send + Sync + 'static,
+    C: Fn(S, Job) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Display + 'static,
 {
@@ -96,6 +143,7 @@ where
     for task in 0..tasks {
         put(&work, task);
     }
+    let run: Arc<str> = options.run.clone().unwrap_or_else(drawn_name).into();
     let mut progress = Progress::new(tasks, options.attempts.max(1));
     let mut servers = Some(servers);
     let mut workers = 0_usize;
@@ -104,7 +152,8 @@ where
             server = servers.as_ref().map(Receiver::recv) => match server {
                 Some(server) => {
                     workers += 1;
-                    let worker = Worker { server, options: options.clone(), call: call.clone(), failures: 0 };
+                    let (options, call, run) = (options.clone(), call.clone(), Arc::clone(&run));
+                    let worker = Worker { server, options, call, run, failures: 0 };
                     task::spawn_named(format!("worker {workers}"), worker.run(queue.clone(), done.clone()));
                 }
                 None if workers == 0 => return Err(ScheduleError::NoServers),
@@ -167,6 +216,7 @@ struct Worker<S, C> {
     server: S,
     options: Options,
     call: C,
+    run: Arc<str>,
     /// Failed calls in a row.
     failures: u32,
 }
@@ -174,7 +224,7 @@ struct Worker<S, C> {
 impl<S, C, F, E> Worker<S, C>
 where
     S: Clone,
-    C: Fn(S, usize) -> F,
+    C: Fn(S, Job) -> F,
     F: Future<Output = Result<(), E>>,
     E: Display,
 {
@@ -193,7 +243,8 @@ where
     }
 
     async fn attempt(&mut self, task: usize) -> Result<(), String> {
-        let call = async { (self.call)(self.server.clone(), task).await };
+        let job = Job { task, run: Arc::clone(&self.run) };
+        let call = async { (self.call)(self.server.clone(), job).await };
         let call = AssertUnwindSafe(call).catch_unwind();
         let result = match time::timeout(self.options.deadline, call).await {
             Ok(Ok(Ok(()))) => Ok(()),

@@ -37,7 +37,8 @@ fn shown(package: &Path) -> BTreeMap<usize, Vec<String>> {
     let mut open = vec![package.join("src"), package.join("it")];
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            let mut inside: Vec<_> = fs::read_dir(&path).expect("a folder").map(|it| it.expect("a file").path()).collect();
+            let mut inside: Vec<_> =
+                fs::read_dir(&path).expect("a folder").map(|it| it.expect("a file").path()).collect();
             inside.sort_by(|a, b| b.cmp(a));
             open.extend(inside);
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("it/hints.rs") {

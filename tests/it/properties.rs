@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use windtunnel::{channel, time};
-use windtunnel_patterns::scheduler::{Options, ScheduleError, schedule};
+use windtunnel_patterns::scheduler::{Job, Options, ScheduleError, schedule};
 
 /// A workload: which calls fail, by server and by call number on it.
 #[derive(Clone, Debug)]
@@ -30,14 +30,14 @@ async fn run(workload: Workload, log: Log) -> Result<(), ScheduleError> {
     }
     drop(sender);
     let calls = Arc::new(Mutex::new(vec![0_u32; workload.servers.len()]));
-    let call = move |(server, failures): (usize, u16), task: usize| {
+    let call = move |(server, failures): (usize, u16), job: Job| {
         let (log, calls) = (Arc::clone(&log), Arc::clone(&calls));
         async move {
             let number = std::mem::replace(&mut calls.lock().unwrap()[server], 0);
             calls.lock().unwrap()[server] = number + 1;
             time::sleep(time::millis(1)).await;
             let fails = number < 16 && failures >> number & 1 == 1;
-            let entry = &mut log.lock().unwrap()[task];
+            let entry = &mut log.lock().unwrap()[job.task];
             entry.0 += 1;
             entry.1 += u32::from(!fails);
             if fails { Err("planned") } else { Ok(()) }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use windtunnel::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use windtunnel::net::{TcpListener, TcpStream};
 use windtunnel::{task, time};
+use windtunnel_patterns::scheduler::Job;
 
-/// What a server does with a task: false if it fails.
-pub type Run = Arc<dyn Fn(usize) -> bool + Send + Sync>;
+/// What a server does with a task, of which it has the number and the key: false if it fails.
+pub type Run = Arc<dyn Fn(usize, &str) -> bool + Send + Sync>;
 
 /// Longest time a server waits for a client that connected and says nothing.
 const PATIENCE: Duration = time::secs(5);
@@ -30,8 +31,9 @@ async fn handle(stream: TcpStream, run: Run) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await?;
-    let answer = match line.strip_prefix("run ").and_then(|number| number.trim_end().parse().ok()) {
-        Some(task) if run(task) => "done\n",
+    let job = line.strip_prefix("run ").and_then(|job| job.trim_end().split_once(' '));
+    let answer = match job.and_then(|(task, key)| Some((task.parse().ok()?, key))) {
+        Some((task, key)) if run(task, key) => "done\n",
         Some(_) => "failed\n",
         None => "what?\n",
     };
@@ -39,13 +41,13 @@ async fn handle(stream: TcpStream, run: Run) -> io::Result<()> {
     stream.flush().await
 }
 
-/// Asks the server at `addr` to run `task`.
+/// Asks the server at `addr` to do `job`.
 ///
 /// # Errors
 /// If the connection fails, or the server says anything but `done`.
-pub async fn call(addr: SocketAddr, task: usize) -> io::Result<()> {
+pub async fn call(addr: SocketAddr, job: Job) -> io::Result<()> {
     let mut stream = BufReader::new(TcpStream::connect(addr).await?);
-    stream.write_all(format!("run {task}\n").as_bytes()).await?;
+    stream.write_all(format!("run {} {}\n", job.task, job.key()).as_bytes()).await?;
     stream.flush().await?;
     let mut answer = String::new();
     stream.read_line(&mut answer).await?;

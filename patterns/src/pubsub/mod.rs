@@ -55,12 +55,15 @@
 mod event_loop;
 mod helpers;
 mod mutex;
+pub mod remote;
 mod subscription;
 
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 pub use event_loop::LoopServer;
 pub use helpers::HelperServer;
@@ -97,7 +100,7 @@ pub trait PubSub<E>: Send + Sync + 'static {
 
 /// What happens to a subscriber that is slower than the publishers: hint 6 of the talk, "consider the effect of slow goroutines".
 /// Each has a bound (hint 12, "think carefully before introducing unbounded queuing"), which is the number of events in its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Policy {
     /// The publishers wait, and with them everybody. Without a queue, for each event until it is received. Nothing is lost.
     Wait(usize),

@@ -3,7 +3,7 @@
 use windtunnel::channel::{self, Receiver};
 use windtunnel::task::spawn_named;
 use windtunnel::{go, time};
-use windtunnel_patterns::scheduler::{GivenUp, Options, ScheduleError, schedule};
+use windtunnel_patterns::scheduler::{GivenUp, Job, Options, ScheduleError, schedule};
 
 /// A stream that gives `servers` and ends.
 fn closed_after(servers: &[&'static str]) -> Receiver<&'static str> {
@@ -18,11 +18,11 @@ fn attempts(attempts: u32) -> Options {
     Options { attempts, ..Options::default() }
 }
 
-async fn succeed(_server: &'static str, _task: usize) -> Result<(), String> {
+async fn succeed(_server: &'static str, _job: Job) -> Result<(), String> {
     Ok(())
 }
 
-async fn fail(_server: &'static str, _task: usize) -> Result<(), String> {
+async fn fail(_server: &'static str, _job: Job) -> Result<(), String> {
     Err("no".into())
 }
 
@@ -104,7 +104,7 @@ pub async fn a_server_joins_late() {
 /// A call that never answers ends at its deadline.
 #[windtunnel_model::test]
 pub async fn a_hung_call_ends_at_its_deadline() {
-    let hang = |_server, _task| async {
+    let hang = |_server, _job| async {
         go::named::<()>("never", 0).recv().await;
         Ok::<(), String>(())
     };
