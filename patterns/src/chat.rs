@@ -108,7 +108,7 @@ pub async fn run<U, S>(
             Err(cause) => return Ended::Quit(cause),
             Ok(event) => event,
         };
-        // It may have been told so while an event came, which then is not the first to be seen.
+        // An event that is ready wins over the end, but is not begun after it.
         if let Some(cause) = quit.cause() {
             return Ended::Quit(cause);
         }
