@@ -29,6 +29,7 @@ mod plans;
 mod programs;
 mod properties;
 mod pubsub;
+mod pubsub_remote;
 mod quorum;
 mod quoted;
 mod readme;

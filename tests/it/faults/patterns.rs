@@ -37,6 +37,10 @@ const DEADLINE: &str = "runtime/src/net/deadline.rs";
 const TEE: &str = "patterns/src/tee.rs";
 const CHAT: &str = "patterns/src/chat.rs";
 const HELPERS: &str = "patterns/src/pubsub/helpers.rs";
+const REMOTE: &str = "patterns/src/pubsub/remote/mod.rs";
+const REMOTE_SERVER: &str = "patterns/src/pubsub/remote/server.rs";
+const REMOTE_CLIENT: &str = "patterns/src/pubsub/remote/client.rs";
+const SCHEDULER: &str = "patterns/src/scheduler.rs";
 
 faults! {
     "par" {
@@ -260,6 +264,35 @@ faults! {
             => r#"helper.spawn("pubsub helper", help(events, outlet));
         helper.detach();"#,
             caught by "scenarios::pubsub::a_dropped_subscription_takes_its_helper_with_it";
+    }
+    "remote publish/subscribe" {
+        "a connection that ends without a word is the end of its subscription" in REMOTE:
+            "frame?.ok_or(RemoteError::Ended)"
+            => "Ok(frame?.unwrap_or(Frame { kind: kind::END, tag: 0, body: Bytes::new() }))",
+            caught by "models::pubsub_remote::a_lost_connection_is_an_error";
+        "a cancel returns before the server knows of it" in REMOTE_CLIENT:
+            "while self.state == State::Asked {" => "while false {",
+            caught by "models::pubsub_remote::a_cancel_is_exact";
+        "a server that has nothing to send does not say so" in REMOTE_SERVER:
+            "Happening::Quiet => wire.send(kind::ALIVE, 0, Bytes::new()).await?," => "Happening::Quiet => {}",
+            caught by "scenarios::pubsub_remote::a_silent_server_is_an_error_at_the_subscriber";
+        "every topic is the one that is wanted" in REMOTE_SERVER:
+            "event.topic == topic" => "!topic.is_empty() || event.topic == topic",
+            caught by "scenarios::pubsub_remote::everybody_sees_one_order_whatever_befalls_the_clients";
+    }
+    "work scheduler" {
+        "a task has another key in each attempt" in SCHEDULER:
+            "run: Arc::clone(&self.run) };" => "run: drawn_name().into() };",
+            caught by "scenarios::scheduler::each_key_has_one_effect_however_often_its_task_is_executed";
+        "every run has the same keys" in SCHEDULER:
+            "unwrap_or_else(drawn_name)" => "unwrap_or_default()",
+            caught by "scenarios::scheduler::each_key_has_one_effect_however_often_its_task_is_executed";
+        "a call has no deadline" in SCHEDULER:
+            "time::timeout(self.options.deadline, call).await" => "Ok::<_, time::Elapsed>(call.await)",
+            caught by "models::scheduler::a_hung_call_ends_at_its_deadline";
+        "a poison task is given up in silence" in SCHEDULER:
+            "self.given_up.push(GivenUp { task, attempts: *attempts, last_error });" => "",
+            caught by "scenarios::scheduler::a_poison_task_is_given_up_by_name_and_the_others_are_done";
     }
     "repository" {
         "an answer finds nobody who waits for it just now" in ASK:
