@@ -41,139 +41,6 @@ const SYSTEMS: [System; 23] = [
     System { rows: "A10.2, A10.3", name: "home routers", modules: &["routers"], checks: "routers::" },
 ];
 
-/// A hint of the talk 002, all of which it repeats at 002:2754-2781.
-struct Hint {
-    text: &'static str,
-    /// Where it stands before.
-    lines: &'static str,
-    /// Scenarios, models and bugs that show it.
-    shown_by: &'static [&'static str],
-}
-
-const HINTS: [Hint; 18] = [
-    Hint {
-        text: "Use the race detector, for development and even production",
-        lines: "1231",
-        shown_by: &["racy-counter", "first-loop-var"],
-    },
-    Hint {
-        text: "Convert data state into code state when it makes programs clearer",
-        lines: "151",
-        shown_by: &["quote-no-final-status", "quoted::bad_input_is_told_at_once"],
-    },
-    Hint {
-        text: "Convert mutexes into goroutines when it makes programs clearer",
-        lines: "803",
-        shown_by: &["pubsub_mutex::everybody_sees_one_order", "pubsub_loop::everybody_sees_one_order"],
-    },
-    Hint {
-        text: "Use additional goroutines to hold additional code state",
-        lines: "217",
-        shown_by: &["quoted::each_character_has_its_status"],
-    },
-    Hint {
-        text: "Use goroutines to let independent concerns run independently",
-        lines: "1080, 1165, 1759, 2014, 2449",
-        shown_by: &["pubsub::a_helper_takes_the_delay_of_a_slow_subscriber", "scheduler_steps::sending_task_1_for_2"],
-    },
-    Hint {
-        text: "Consider the effect of slow goroutines",
-        lines: "501",
-        shown_by: &[
-            "pubsub::a_slow_subscriber_that_nobody_waits_for_delays_nobody",
-            "pipeline::workers_run_ahead_of_the_reader_by_the_buffer",
-            "scheduler::a_slow_server_delays_the_end_by_no_more_than_the_deadline",
-        ],
-    },
-    Hint {
-        text: "Know why and when each communication will proceed",
-        lines: "1861, 2183, 2494",
-        shown_by: &["sched-work-done-deadlock", "scheduler_steps::requeue_1_for_2", "client-done-capacity-1-leak"],
-    },
-    Hint {
-        text: "Know why and when each goroutine will exit",
-        lines: "251, 2353, 2490",
-        shown_by: &["sched-accept-leak", "scheduler_steps::exit_1_for_2", "quote-early-stop-leak"],
-    },
-    Hint {
-        text: "Type Ctrl-\\ to kill a program and dump all its goroutine stacks",
-        lines: "287",
-        shown_by: &["smtp::every_accepted_mail_is_whole_while_the_server_drains"],
-    },
-    Hint {
-        text: "Use the HTTP server's /debug/pprof/goroutine to inspect live goroutine stacks",
-        lines: "322",
-        shown_by: &[],
-    },
-    Hint {
-        text: "Use a buffered channel as a concurrent blocking queue",
-        lines: "1129",
-        shown_by: &["scheduler_steps::idle_servers_1_for_2", "scheduler_steps::buffered_work_1_for_2"],
-    },
-    Hint {
-        text: "Think carefully before introducing unbounded queuing",
-        lines: "515, 1523, 1689, 2083",
-        shown_by: &[
-            "pubsub_helpers::coalesced_events_add_up",
-            "scheduler_steps::every_program_finishes_the_same_tasks",
-        ],
-    },
-    Hint {
-        text: "Close a channel to signal that no more values will be sent",
-        lines: "375, 1692, 2250",
-        shown_by: &["sched-close-before-requeue", "scheduler_steps::workers_1_for_2"],
-    },
-    Hint { text: "Stop timers you don't need", lines: "2487", shown_by: &["client-timeout-beats-reply"] },
-    Hint {
-        text: "Prefer defer for unlocking mutexes",
-        lines: "458",
-        shown_by: &["reentrant-lock-move-deadlock", "lookup-done-not-deferred"],
-    },
-    Hint {
-        text: "Use a mutex if that is the clearest way to write the code",
-        lines: "2413",
-        shown_by: &["replicated::two_callers_do_not_disturb_each_other", "client-stale-preference"],
-    },
-    Hint {
-        text: "Use a goto if that is the clearest way to write the code",
-        lines: "2562",
-        shown_by: &["replicated::a_server_that_fails_is_overtaken"],
-    },
-    Hint {
-        text: "Use goroutines, channels, and mutexes together if that is the clearest way to write the code",
-        lines: "2747",
-        shown_by: &["mux::each_of_two_calls_has_its_own_reply", "mux-unlock-between-lookup-and-delete"],
-    },
-];
-
-/// The names of every scenario, model and bug.
-fn registered() -> Vec<String> {
-    let scenarios = windtunnel_sim::scenarios().into_iter().map(windtunnel_sim::Scenario::name);
-    let models = windtunnel_model::models().into_iter().map(windtunnel_model::Model::name);
-    let bugs = windtunnel_suite::bugs::BUGS.iter().map(|bug| bug.id.to_owned());
-    scenarios.chain(models).chain(bugs).collect()
-}
-
-fn hints() -> String {
-    let mut hints = String::from(
-        "\n## The hints\n\n| # | hint | lines of 002 | shown by the scenario, model or known bug |\n| --- | --- | --- | --- |\n",
-    );
-    for (number, Hint { text, lines, shown_by }) in (1..).zip(&HINTS) {
-        let shown_by: Vec<_> = shown_by.iter().map(|name| format!("`{name}`")).collect();
-        let shown_by = shown_by.join("<br>");
-        writeln!(hints, "| {number} | {text} | {lines} | {shown_by} |").expect("a string takes anything");
-    }
-    hints
-}
-
-#[test]
-fn what_shows_a_hint_exists() {
-    let registered = registered();
-    for name in HINTS.iter().flat_map(|hint| hint.shown_by) {
-        assert!(registered.iter().any(|it| it == name), "there is no scenario, model or bug `{name}`");
-    }
-}
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace").to_owned()
 }
@@ -198,7 +65,7 @@ fn table() -> String {
         writeln!(table, "| {rows} | {name} | {} | {scenarios} | {models} |", modules.join(", "))
             .expect("a string takes anything");
     }
-    table + &hints()
+    table
 }
 
 #[test]

@@ -46,9 +46,9 @@ pub(super) static STOPS_AT_FIRST_ERROR: Bug = Bug {
     mended: || {
         Box::pin(async {
             duplicated(|writers| {
-                writers.iter_mut().for_each(|writer| {
+                for writer in writers {
                     writer.write("word").ok();
-                });
+                }
             });
         })
     },

@@ -86,7 +86,7 @@ async fn publisher(server: SocketAddr, name: usize, log: Shared) {
                 log.sent[name].push(body);
                 log.sent[name].len() - 1
             });
-            let topic = if number % 2 == 0 { "even" } else { "odd" };
+            let topic = if number.is_multiple_of(2) { "even" } else { "odd" };
             let event = event(topic, name, number as u64);
             match time::timeout(time::secs(2), publisher.publish(&event)).await {
                 Ok(Ok(())) => {}

@@ -197,6 +197,6 @@ pub async fn each_key_has_one_effect_however_often_its_task_is_executed(sim: Sim
     };
     sim.progress_within(time::secs(60), rounds).await;
     let runs: u32 = runs.lock().unwrap_or_else(PoisonError::into_inner).iter().sum();
-    sometimes("a task was executed again", runs > ROUNDS * TASKS as u32);
+    sometimes("a task was executed again", runs as usize > ROUNDS as usize * TASKS);
     assert_eq!(effects.lock().unwrap_or_else(PoisonError::into_inner).1, vec![ROUNDS; TASKS]);
 }
