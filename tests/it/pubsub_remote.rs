@@ -1,5 +1,6 @@
 //! Publish/subscribe over connections: the bodies of its models on tokio and madsim, real TCP, and peers that ask for too much.
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -23,8 +24,9 @@ on_tokio_and_madsim! {
 
 const EVENTS: u64 = 100;
 
-fn event(body: impl ToString) -> Event {
-    Event { topic: "numbers".to_owned(), body: body.to_string() }
+fn event(body: impl Display) -> Event {
+    let body = format!("{body}");
+    Event { topic: "numbers".to_owned(), body }
 }
 
 /// Two publishers and three subscribers, each with a connection over loopback.
@@ -88,8 +90,8 @@ fn what_a_remote_subscriber_missed_is_told() {
         let one = NonZeroUsize::MIN;
         for policy in [Policy::Drop(one), Policy::Coalesce(one)] {
             let (server, (here, there)) = (Arc::new(LoopServer::new()), pipe(0));
-            let served = Arc::clone(&server);
-            spawn(async move { serve(there, &*served, &Options::default()).await });
+            let shared = Arc::clone(&server);
+            spawn(async move { serve(there, &*shared, &Options::default()).await });
             let mut subscription = subscribe(here, &Wanted { topic: None, policy }, &Options::default()).await.unwrap();
             for number in 0..EVENTS {
                 server.publish(event(number)).await.unwrap();
