@@ -195,13 +195,19 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Tee<W> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_piece(cx))?;
-        self.poll_all(cx, |lane, _, cx| Pin::new(&mut lane.writer).poll_flush(cx)).map_err(Into::into)
+        self.poll_all(cx, |lane, piece, cx| {
+            ready!(lane.poll_piece(piece, cx))?;
+            Pin::new(&mut lane.writer).poll_flush(cx)
+        })
+        .map_err(Into::into)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_piece(cx))?;
-        self.poll_all(cx, |lane, _, cx| lane.poll_shutdown(cx)).map_err(Into::into)
+        self.poll_all(cx, |lane, piece, cx| {
+            ready!(lane.poll_piece(piece, cx))?;
+            lane.poll_shutdown(cx)
+        })
+        .map_err(Into::into)
     }
 }
 

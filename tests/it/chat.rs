@@ -78,7 +78,9 @@ fn ticks_that_pass_while_an_event_is_handled_are_one() {
             });
             let mut notes = Notes { pause: time::millis(300), ..Notes::default() };
             let mut slow = Slow(&mut notes);
-            let ended = chat::run(ui, channel(0).1, period, &Context::new(), &mut slow).await;
+            let (closed, server) = channel(0);
+            drop(closed);
+            let ended = chat::run(ui, server, period, &Context::new(), &mut slow).await;
             assert_eq!(ended, Ended::Inputs);
             // Those of 3 s to 5 s passed while the one event of the user was handled, from 2.5 s to 5.8 s.
             assert_eq!(notes.seen, "ttuttt");

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 46] = [
+const PRIMITIVES: [&str; 48] = [
     "channel",
     "go channel",
     "select",
@@ -67,6 +67,8 @@ const PRIMITIVES: [&str; 46] = [
     "http and /debug/tasks",
     "multiplexer",
     "publish/subscribe",
+    "remote publish/subscribe",
+    "work scheduler",
     "repository",
     "pipeline",
     "vending machine",
