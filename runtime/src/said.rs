@@ -2,8 +2,8 @@
 
 /// An event of the runtime's own, at the level TRACE: a target, then what `format!` takes.
 ///
-/// In a simulation it goes straight to the run's trace. The line is the same by way of tracing's dispatcher, which costs as much
-/// as the rest of a round trip's lines together.
+/// In a simulation it goes straight to the run's trace. The line is the same by way of tracing's dispatcher, which takes a
+/// twelfth of the instructions of a simulated round trip (callgrind: 2,200 of 25,500).
 macro_rules! say {
     ($target:literal, $($text:tt)+) => {
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::TRACE

@@ -1,4 +1,4 @@
-//! Mail, finger and `/debug/tasks` in one program, on ports that it prints: `cargo run --bin servers`.
+//! Mail, finger and `/debug/tasks` in one program, on ports that it prints: `cargo run -p windtunnel-suite --bin servers`.
 //!
 //! SIGTERM and SIGINT end it in good order, within two seconds; SIGQUIT has it say what its tasks do. A mail is printed when it is
 //! accepted. With `leak N`, so many tasks wait for nothing, for `/debug/tasks` to show.
