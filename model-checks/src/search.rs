@@ -10,13 +10,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, Yielder};
 use windtunnel::engine::{Choices, Entered, Run, Stop, traced};
-
 use windtunnel::task::TaskState;
 
 use crate::builder::LOOM_TASKS;
 use crate::report::{Bound, Failure, FailureKind, Report, Steps};
 use crate::{Body, Builder, Schedule, ScheduleError};
+
+/// Bytes of the main task's stack; the memory is the system's until it is touched.
+const MAIN_STACK: usize = 1024 * 1024;
 
 /// Executions between two checkpoints: what a failing search runs again, at most, to find its failing path.
 const CHECKPOINT_INTERVAL: u64 = 4096;
@@ -186,6 +190,7 @@ impl Search {
     ) -> impl Fn() + Send + Sync + 'static {
         let Self { builder, body, started, .. } = self;
         let (builder, body, started) = (*builder, Arc::clone(body), *started);
+        let stack = Mutex::new(None);
         move || {
             let run = Run::model(builder.limits, choices.clone());
             {
@@ -202,9 +207,22 @@ impl Search {
                 shared.entered = Some(run.enter());
                 shared.run = Some(run);
             }
-            Run::block_on_main(body());
+            on_stack(&stack, {
+                let body = Arc::clone(&body);
+                move || Run::block_on_main(body())
+            });
         }
     }
+}
+
+/// Runs the main task on a stack of its own, which the next execution takes over: loom gives it 32 KiB, too little for the
+/// futures of a build without optimisation, and no way to ask for more.
+fn on_stack(stack: &Mutex<Option<DefaultStack>>, main: impl FnOnce() + 'static) {
+    let spare = lock(stack).take();
+    let own = spare.unwrap_or_else(|| DefaultStack::new(MAIN_STACK).expect("there is memory for one stack"));
+    let mut coroutine = Coroutine::with_stack(own, |_: &Yielder<(), ()>, ()| main());
+    coroutine.resume(());
+    *lock(stack) = Some(coroutine.into_stack());
 }
 
 impl Builder {
@@ -219,7 +237,7 @@ impl Builder {
     }
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
