@@ -141,11 +141,11 @@ fn every_alternative_of_a_choice_is_explored() {
 
 /// loom gives the main task 32 KiB, which a future of a build without optimisation may exceed.
 #[test]
-fn the_main_task_has_room_for_half_a_megabyte() {
+fn the_main_task_has_room_for_a_quarter_of_a_megabyte() {
     let report = Builder::new().check("room", || async {
         let (values, input) = channel(0);
         spawn(async move { values.send(1).await.unwrap() });
-        let room = std::hint::black_box([1_u8; 512 * 1024]);
+        let room = std::hint::black_box([1_u8; 256 * 1024]);
         assert_eq!(input.recv().await, Some(usize::from(room[0])));
     });
     assert!(report.is_complete(), "\n{report}");
