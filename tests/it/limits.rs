@@ -141,6 +141,7 @@ fn every_alternative_of_a_choice_is_explored() {
 
 /// loom gives the main task 32 KiB, which a future of a build without optimisation may exceed.
 #[test]
+#[expect(clippy::large_stack_arrays, reason = "that is the test")]
 fn the_main_task_has_room_for_a_quarter_of_a_megabyte() {
     let report = Builder::new().check("room", || async {
         let (values, input) = channel(0);
