@@ -6,7 +6,7 @@ use thiserror::Error;
 use windtunnel_model::{Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::faults::PlanError;
 use windtunnel_sim::{LogFilterError, PatienceError, Scenario, text};
-use windtunnel_suite::bugs::{BUGS, Bug};
+use windtunnel_suite::bugs::{self, Bug};
 
 /// A command line that cannot be carried out. Its text is one line that says what to do.
 #[derive(Debug, Error)]
@@ -43,7 +43,8 @@ pub(crate) fn entries() -> Vec<Entry> {
     let scenarios = scenarios.iter().map(|it| Entry { kind: "scenario", name: it.name(), summary: it.summary });
     let models = windtunnel_model::models();
     let models = models.iter().map(|it| Entry { kind: "model", name: it.name(), summary: it.summary });
-    let bugs = BUGS.iter().map(|it| Entry { kind: "bug", name: it.id.into(), summary: it.summary });
+    let bugs = bugs::all();
+    let bugs = bugs.iter().map(|it| Entry { kind: "bug", name: it.id.into(), summary: it.summary });
     scenarios.chain(models).chain(bugs).collect()
 }
 
@@ -56,17 +57,18 @@ pub(crate) fn models(names: &[String]) -> Result<Vec<&'static Model>, UsageError
 }
 
 pub(crate) fn bugs(ids: &[String]) -> Result<Vec<&'static Bug>, UsageError> {
-    select("bug", ids, BUGS.to_vec(), |it| it.id.to_owned())
+    select("bug", ids, bugs::all(), |it| it.id.to_owned())
 }
 
 pub(crate) fn scenario(name: &str) -> Result<&'static Scenario, UsageError> {
-    find("scenario", name, &windtunnel_sim::scenarios(), |it| it.name()).copied()
+    let of_bug = bugs::scenarios().into_iter().find(|it| it.name() == name);
+    of_bug.map_or_else(|| find("scenario", name, &windtunnel_sim::scenarios(), |it| it.name()).copied(), Ok)
 }
 
 /// Runs one execution of a model, or of a known bug, again.
 pub(crate) fn replay(name: &str, schedule: &Schedule) -> Result<Report, UsageError> {
-    if let Some(bug) = BUGS.iter().find(|bug| bug.id == name) {
-        return Ok(bug.replay(schedule)?);
+    if let Some(replayed) = bugs::all().iter().find(|bug| bug.id == name).and_then(|bug| bug.replay(schedule)) {
+        return Ok(replayed?);
     }
     Ok(find("model", name, &windtunnel_model::models(), |it| it.name())?.replay(schedule)?)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use windtunnel_model::{Model, Report};
 use windtunnel_sim::{Patience, Scenario, Sweep, SweepReport};
-use windtunnel_suite::bugs::Bug;
+use windtunnel_suite::bugs::{self, Bug};
 
 use crate::STOP;
 use crate::catalogue::{self, UsageError};
@@ -29,6 +29,9 @@ pub(crate) struct Row {
     pub(crate) elapsed_ms: u128,
     pub(crate) symptom: Option<String>,
     pub(crate) replay: Option<String>,
+    /// What found a known bug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) checker: Option<&'static str>,
     /// A hash over the traces of a sweep: equal between two sweeps that did the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<String>,
@@ -40,7 +43,7 @@ pub(crate) struct Row {
 impl Row {
     /// Whether all was as it should be.
     pub(crate) fn is_good(&self) -> bool {
-        matches!(self.verdict, "ok" | "found")
+        matches!(self.verdict, "ok" | "found" | "excluded")
     }
 }
 
@@ -50,7 +53,7 @@ impl Job {
         // What a sweep asks for as well, and could not say so well if it is wrong.
         Patience::from_env()?;
         let models = windtunnel_model::models().into_iter().map(Self::Model);
-        let bugs = windtunnel_suite::bugs::BUGS.into_iter().map(Self::Bug);
+        let bugs = bugs::all().into_iter().map(Self::Bug);
         let scenarios = windtunnel_sim::scenarios().into_iter().map(|it| Self::Scenario(it, Sweep::new(0..it.seeds)));
         Ok(scenarios.chain(models).chain(bugs).collect())
     }
@@ -129,15 +132,15 @@ impl Row {
     }
 
     fn of_bug(bug: &Bug) -> Self {
-        let verdict = bug.check();
-        let (buggy, mended) = (&verdict.buggy, &verdict.mended);
-        let mut row = Self::new("bug", bug.id, buggy.executions, buggy.elapsed + mended.elapsed);
-        row.complete = mended.is_complete();
-        row.replay = buggy.replay_command();
-        row.verdict = "found";
-        row.symptom = buggy.failure.as_ref().map(|failure| failure.kind.word().to_lowercase());
-        if let Some(missed) = verdict.missed {
-            row.fail(missed, None, format!("{buggy}\n{mended}"));
+        let found = bug.check(&STOP);
+        let mut row = Self::new("bug", bug.id, found.runs, found.elapsed);
+        row.complete = found.complete;
+        row.checker = Some(bug.checker());
+        row.replay = found.replay;
+        row.verdict = if bug.is_excluded() { "excluded" } else { "found" };
+        row.symptom = Some(found.symptom);
+        if let Some(missed) = found.missed {
+            row.fail(missed, None, format!("{}\n{}", found.report, found.mended));
             row.verdict = "missed";
         }
         if STOP.load(Ordering::Relaxed) && !row.is_good() {
@@ -156,6 +159,7 @@ impl Row {
             elapsed_ms: elapsed.as_millis(),
             symptom: None,
             replay: None,
+            checker: None,
             trace: None,
             report: None,
         }

@@ -134,12 +134,24 @@ impl Row {
     fn cells(&self) -> Vec<String> {
         let extent = match (self.kind, self.complete) {
             ("scenario", _) => format!("{} runs", self.runs),
+            ("bug", _) => self.extent_of_bug(),
             (_, true) => format!("{} executions, complete", self.runs),
             (_, false) => format!("{} executions", self.runs),
         };
         let seconds = format!("{}.{:03} s", self.elapsed_ms / 1000, self.elapsed_ms % 1000);
         let symptom = self.symptom.clone().unwrap_or_default();
         vec![self.kind.into(), self.name.clone(), self.verdict.into(), extent, seconds, symptom]
+    }
+
+    /// The checker, and what it took to see the bug.
+    fn extent_of_bug(&self) -> String {
+        match self.checker.unwrap_or_default() {
+            checker @ ("" | "compiler") => checker.into(),
+            checker @ ("exhaustive" | "race") => {
+                format!("{checker}, {} execution{}", self.runs, if self.runs == 1 { "" } else { "s" })
+            }
+            checker => format!("{checker}, {} seed{}", self.runs, if self.runs == 1 { "" } else { "s" }),
+        }
     }
 
     fn of_replay(scenario: &Scenario, trace: u64, real: std::time::Duration, failure: Option<&Failure>) -> Self {
@@ -152,6 +164,7 @@ impl Row {
             elapsed_ms: real.as_millis(),
             symptom: failure.map(Failure::symptom),
             replay: failure.map(Failure::replay_command),
+            checker: None,
             trace: Some(format!("{trace:016x}")),
             report: None,
         }

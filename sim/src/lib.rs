@@ -31,6 +31,9 @@
 //! fails by a panic, by a deadlock (nothing can move and no timer is left), or by exceeding an hour of simulated time. A
 //! failing seed is run again at once, and the report says whether it replays.
 //!
+//! What a run must not have too much of is declared: [`Sim::limit_tasks`], [`Sim::limit_timers`], and [`Sim::limit`] for queues,
+//! retries and whatever else can be counted.
+//!
 //! A run that takes more than a minute of real time is given up, and the report names the task that spins or blocks the
 //! thread. `WINDTUNNEL_PATIENCE`, in seconds, is another limit than the minute; 0 is none, for a debugger.
 //!
@@ -60,6 +63,7 @@
 mod artifact;
 pub mod faults;
 pub mod history;
+mod limit;
 mod log;
 pub mod net;
 pub mod oracle;

@@ -29,6 +29,8 @@ pub struct Failure {
     pub smallest: Option<Smallest>,
     /// Whether to print real time: it differs from run to run.
     pub show_real_time: bool,
+    /// What the `replay` line begins with; without it the line is for `cargo test`.
+    pub command: Option<&'static str>,
 }
 
 /// The first event at which two runs of one seed differ.
@@ -92,6 +94,7 @@ impl Failure {
             timeline,
             smallest: None,
             show_real_time: true,
+            command: REPLAY_COMMAND.get().copied(),
         }
     }
 
@@ -99,7 +102,7 @@ impl Failure {
     pub fn replay_command(&self) -> String {
         let (name, seed) = (&self.name, self.outcome.seed);
         let file = self.smallest.as_ref().and_then(|smallest| smallest.file.as_ref().ok());
-        match REPLAY_COMMAND.get() {
+        match self.command {
             Some(command) => {
                 let faults = file.map_or(String::new(), |file| format!(" --faults {file}"));
                 format!("{command} replay {name} {seed}{faults}")

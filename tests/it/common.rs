@@ -54,3 +54,13 @@ pub(crate) fn simulate(name: &'static str, body: fn(Sim) -> Body) {
     assert_eq!(report.diverged, None);
     assert_eq!(report.runs, 32);
 }
+
+/// Holds that the generated page `file` of the workspace says `text`; with `WINDTUNNEL_WRITE_DOCS` set, writes it first.
+pub(crate) fn assert_current(file: &str, text: &str) {
+    let workspace = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace");
+    let path = workspace.join(file);
+    if std::env::var_os("WINDTUNNEL_WRITE_DOCS").is_some() {
+        std::fs::write(&path, text).expect("a writable file");
+    }
+    assert_eq!(std::fs::read_to_string(path).expect("a readable file"), text, "write it again, as its first lines say");
+}

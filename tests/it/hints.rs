@@ -7,6 +7,8 @@ use std::path::Path;
 
 use regex::Regex;
 
+use crate::common::assert_current;
+
 /// The hints of Russ Cox's MIT 6.824 lecture (002:2754-2781), in its order and words.
 const HINTS: [&str; 18] = [
     "Use the race detector, for development and even production",
@@ -74,9 +76,5 @@ fn every_hint_is_shown_and_the_table_of_them_is_current() {
         writeln!(table, "| {number} | {hint} | {} |", by.join("<br>")).expect("a string takes anything");
     }
     assert!(shown.is_empty(), "there are no hints of these numbers: {shown:?}");
-    let path = package.parent().expect("the package is in the workspace").join("docs/hints.md");
-    if std::env::var_os("WINDTUNNEL_WRITE_DOCS").is_some() {
-        fs::write(&path, &table).expect("a writable file");
-    }
-    assert_eq!(fs::read_to_string(path).expect("a readable file"), table, "write it again, as its first lines say");
+    assert_current("docs/hints.md", &table);
 }

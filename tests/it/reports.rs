@@ -7,14 +7,6 @@ use windtunnel::task::spawn_named;
 use windtunnel::{channel, go, spawn, time};
 use windtunnel_model::{Builder, Report};
 use windtunnel_sim::{Failure, Scenario, scenarios};
-use windtunnel_suite::bugs::BUGS;
-
-#[test]
-fn known_bugs() {
-    for bug in BUGS {
-        assert_snapshot!(format!("bug_{}", bug.id), bug.check().buggy);
-    }
-}
 
 fn check<F: Future<Output = ()> + 'static>(name: &str, body: fn() -> F) -> Report {
     Builder::new().max_steps(200).check(name, body)

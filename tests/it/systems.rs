@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::assert_current;
+
 /// A system of the talks.
 struct System {
     /// Its rows in the census.
@@ -70,11 +72,7 @@ fn table() -> String {
 
 #[test]
 fn the_table_of_systems_is_current() {
-    let (path, table) = (root().join("docs/systems.md"), table());
-    if std::env::var_os("WINDTUNNEL_WRITE_DOCS").is_some() {
-        fs::write(&path, &table).expect("a writable file");
-    }
-    assert_eq!(fs::read_to_string(path).expect("a readable file"), table, "write it again, as its first lines say");
+    assert_current("docs/systems.md", &table());
 }
 
 #[test]

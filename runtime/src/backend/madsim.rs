@@ -4,11 +4,13 @@
 use std::cell::OnceCell;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-pub(crate) use madsim::time::Sleep;
 use madsim::time::TimeHandle;
+use pin_project::pin_project;
+
+use crate::engine::Pending;
 
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(madsim::task::spawn(future));
@@ -36,14 +38,35 @@ pub(crate) fn now() -> Duration {
 /// Longer sleeps would overflow madsim's clock.
 const LONGEST_SLEEP: Duration = Duration::from_hours(100 * 365 * 24);
 
+/// madsim's, counted for as long as it is not over.
+#[pin_project]
+pub(crate) struct Sleep {
+    #[pin]
+    inner: madsim::time::Sleep,
+    pending: Option<Pending>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let polled = this.inner.poll(cx);
+        if polled.is_ready() {
+            *this.pending = None;
+        }
+        polled
+    }
+}
+
 pub(crate) fn sleep_until(deadline: Duration) -> Sleep {
     let now = now();
-    let mut sleep = madsim::time::sleep(deadline.saturating_sub(now).min(LONGEST_SLEEP));
+    let mut inner = madsim::time::sleep(deadline.saturating_sub(now).min(LONGEST_SLEEP));
     if deadline < now {
         // It is over, as on tokio; madsim would have it take its least millisecond.
-        Pin::new(&mut sleep).reset(madsim::time::Instant::now());
+        Pin::new(&mut inner).reset(madsim::time::Instant::now());
     }
-    sleep
+    Sleep { inner, pending: Some(Pending::new()) }
 }
 
 /// Has `waker` woken at `at`.

@@ -4,6 +4,8 @@
 //! generators, and what stopped it. The driver makes one, [`enter`](Run::enter)s it on the thread that carries it, and looks
 //! at it afterwards. Users of windtunnel need none of this.
 
+#[cfg(feature = "sim")]
+mod limit;
 #[cfg(feature = "model")]
 mod model;
 #[cfg(feature = "sim")]
@@ -30,6 +32,10 @@ use crate::backend::{self, Kind};
 use crate::run;
 use crate::task::{self, TaskState};
 
+#[cfg(feature = "sim")]
+pub use limit::Measure;
+#[cfg(feature = "sim")]
+pub(crate) use limit::Pending;
 #[cfg(feature = "model")]
 pub use model::{Choices, Limits};
 #[cfg(feature = "model")]

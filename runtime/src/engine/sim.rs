@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 use parking_lot::{Mutex, MutexGuard};
 use rand_chacha::ChaCha8Rng;
 
+use super::limit::Limits;
 use super::net::{Control, Shared};
 use super::node::Ailments;
 use super::signal::Listeners;
@@ -31,6 +32,7 @@ pub(crate) struct Sim {
     /// Woken when something has stopped the run.
     driver: Mutex<Option<Waker>>,
     pub(super) watch: Watch,
+    pub(super) limits: Limits,
 }
 
 impl Sim {
@@ -42,6 +44,7 @@ impl Sim {
             listeners: Mutex::default(),
             driver: Mutex::new(None),
             watch: Watch::default(),
+            limits: Limits::default(),
         }
     }
 

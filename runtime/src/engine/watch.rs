@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::{Run, Stop};
+use super::{Run, Stop, limit};
 use crate::run;
 use crate::task::{self, Entry, TaskState};
 
@@ -51,7 +51,10 @@ pub(crate) fn begin_poll(entry: &Entry, turn: &mut Option<Duration>, waker: &Wak
 
 /// Ends what [`begin_poll`] began.
 pub(crate) fn end_poll() {
-    run::with(|run| run.engine().sim.watch.count());
+    run::with(|run| {
+        run.engine().sim.watch.count();
+        limit::look(run);
+    });
 }
 
 /// A simulation, as another thread sees it at a moment.

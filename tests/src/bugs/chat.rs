@@ -5,7 +5,10 @@ use windtunnel::select;
 use windtunnel::task::spawn_named;
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&CLOSED_CHANNEL_SPIN, &NO_EXIT];
 
 /// The channels of the chat program; nobody ticks.
 struct Chat {
@@ -47,68 +50,74 @@ impl Chat {
     }
 }
 
-pub(super) static CLOSED_CHANNEL_SPIN: Bug = Bug {
+static CLOSED_CHANNEL_SPIN: Bug = Bug {
     id: "chat-closed-channel-spin",
     source: "000:1310-1320",
     summary: "The server hangs up: its closed channel is always ready, and messages that nobody sent are handled, one after another.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let chat = Chat::hung_up();
-            loop {
-                select! {
-                    _event = chat.ui.recv() => {}
-                    // Go's receive from a closed channel: the zero value, at once.
-                    message = chat.server.recv() => drop(message.unwrap_or_default()),
-                    _ = chat.tick.recv() => {}
+    mend: "Look at whether the channel is closed; if it is, disable its arm.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let chat = Chat::hung_up();
+                loop {
+                    select! {
+                        _event = chat.ui.recv() => {}
+                        // Go's receive from a closed channel: the zero value, at once.
+                        message = chat.server.recv() => drop(message.unwrap_or_default()),
+                        _ = chat.tick.recv() => {}
+                    }
                 }
-            }
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let chat = Chat::hung_up();
-            let quit = chat.quit.clone();
-            spawn_named("chat", chat.run());
-            quit.close().expect("closed once");
-        })
-    },
-    expected: Expected { word: "NO PROGRESS", tasks: &[("main", "running")], message: "" },
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let chat = Chat::hung_up();
+                let quit = chat.quit.clone();
+                spawn_named("chat", chat.run());
+                quit.close().expect("closed once");
+            })
+        },
+        expected: Expected { word: "NO PROGRESS", tasks: &[("main", "running")], message: "" },
+    }),
 };
 
-pub(super) static NO_EXIT: Bug = Bug {
+static NO_EXIT: Bug = Bug {
     id: "chat-no-exit",
     source: "000:1310-1320",
     summary: "The loop has no way out: whoever is done with the chat leaves it behind.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let Chat { ui, server, tick, .. } = Chat::new();
-            let typing = ui.clone();
-            spawn_named("chat", async move {
-                loop {
-                    select! {
-                        _event = ui.recv() => {}
-                        _message = server.recv() => {}
-                        _ = tick.recv() => {}
+    mend: "Give the loop one more arm, a channel or context by which it is told to quit.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let Chat { ui, server, tick, .. } = Chat::new();
+                let typing = ui.clone();
+                spawn_named("chat", async move {
+                    loop {
+                        select! {
+                            _event = ui.recv() => {}
+                            _message = server.recv() => {}
+                            _ = tick.recv() => {}
+                        }
                     }
-                }
-            });
-            typing.send('a').await.expect("nobody closes it");
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let chat = Chat::new();
-            let (typing, quit) = (chat.ui.clone(), chat.quit.clone());
-            spawn_named("chat", chat.run());
-            typing.send('a').await.expect("nobody closes it");
-            quit.close().expect("closed once");
-        })
-    },
-    expected: Expected {
-        word: "LEAK",
-        tasks: &[("chat", "select {channel recv (ui), channel recv (server), channel recv (tick)}")],
-        message: "",
-    },
+                });
+                typing.send('a').await.expect("nobody closes it");
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let chat = Chat::new();
+                let (typing, quit) = (chat.ui.clone(), chat.quit.clone());
+                spawn_named("chat", chat.run());
+                typing.send('a').await.expect("nobody closes it");
+                quit.close().expect("closed once");
+            })
+        },
+        expected: Expected {
+            word: "LEAK",
+            tasks: &[("chat", "select {channel recv (ui), channel recv (server), channel recv (tick)}")],
+            message: "",
+        },
+    }),
 };

@@ -8,7 +8,18 @@ use windtunnel::task::{JoinHandle, spawn_named};
 use windtunnel::{select, time};
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[
+    &DONE_CAPACITY_1_LEAK,
+    &DONE_UNBUFFERED_LEAK,
+    &ALL_DEAD_HANG,
+    &ZERO_SERVERS_HANG,
+    &LATE_REPLY_KEEPS_SLOW_SERVER,
+    &STALE_PREFERENCE,
+    &TIMEOUT_BEATS_REPLY,
+];
 
 /// Asks one server after the other, each for a second, and takes the first reply of any; `capacity` is that of `done`.
 async fn call(servers: usize, capacity: usize) -> usize {
@@ -30,24 +41,30 @@ async fn reply(server: usize, done: Channel<usize>) {
     done.send(server).await.expect("done is never closed");
 }
 
-pub(super) static DONE_CAPACITY_1_LEAK: Bug = Bug {
+static DONE_CAPACITY_1_LEAK: Bug = Bug {
     id: "client-done-capacity-1-leak",
     source: "002:2500-2529",
     summary: "Three servers are asked, one reply is returned and one fits the buffer: the third waits to report for ever.",
-    builder: Builder::new,
-    buggy: || Box::pin(async { assert!(call(3, 1).await <= 3) }),
-    mended: || Box::pin(async { assert!(call(3, 3).await <= 3) }),
-    expected: Expected { word: "LEAK", tasks: &[("call", "channel send (done)")], message: "" },
+    mend: "Room for one reply of each server.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(async { assert!(call(3, 1).await <= 3) }),
+        mended: || Box::pin(async { assert!(call(3, 3).await <= 3) }),
+        expected: Expected { word: "LEAK", tasks: &[("call", "channel send (done)")], message: "" },
+    }),
 };
 
-pub(super) static DONE_UNBUFFERED_LEAK: Bug = Bug {
+static DONE_UNBUFFERED_LEAK: Bug = Bug {
     id: "client-done-unbuffered-leak",
     source: "003 [47:00]",
     summary: "Two servers are asked and one reply is returned; without a buffer the other waits to report for ever.",
-    builder: Builder::new,
-    buggy: || Box::pin(async { assert!(call(2, 0).await <= 2) }),
-    mended: || Box::pin(async { assert!(call(2, 2).await <= 2) }),
-    expected: Expected { word: "LEAK", tasks: &[("call", "channel send (done)")], message: "" },
+    mend: "Room for the replies that nobody waits for any more.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(async { assert!(call(2, 0).await <= 2) }),
+        mended: || Box::pin(async { assert!(call(2, 2).await <= 2) }),
+        expected: Expected { word: "LEAK", tasks: &[("call", "channel send (done)")], message: "" },
+    }),
 };
 
 /// Starts the call of a server that is dead.
@@ -60,54 +77,60 @@ fn call_the_dead(done: &Channel<usize>) -> JoinHandle<()> {
     })
 }
 
-pub(super) static ALL_DEAD_HANG: Bug = Bug {
+static ALL_DEAD_HANG: Bug = Bug {
     id: "client-all-dead-hang",
     source: "002:2527",
     summary: "After the last server was asked the wait has no end: with every server dead, nobody ever replies.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let done = go::named("done", 1);
-            call_the_dead(&done);
-            done.recv().await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let done = go::named("done", 1);
-            let calling = call_the_dead(&done);
-            select! {
-                _ = done.recv() => {}
-                () = time::sleep(time::secs(10)) => calling.abort(),
-            }
-        })
-    },
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "channel recv (done)"), ("call 1", "channel recv (network)")],
-        message: "",
-    },
+    mend: "A deadline over the whole call, after which the calls still open are ended.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let done = go::named("done", 1);
+                call_the_dead(&done);
+                done.recv().await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let done = go::named("done", 1);
+                let calling = call_the_dead(&done);
+                select! {
+                    _ = done.recv() => {}
+                    () = time::sleep(time::secs(10)) => calling.abort(),
+                }
+            })
+        },
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel recv (done)"), ("call 1", "channel recv (network)")],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static ZERO_SERVERS_HANG: Bug = Bug {
+static ZERO_SERVERS_HANG: Bug = Bug {
     id: "client-zero-servers-hang",
     source: "002:2512-2529",
     summary: "A client without servers asks nobody, and waits for the reply.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            call(0, 1).await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let servers = 0;
-            if servers > 0 {
-                call(servers, 1).await;
-            }
-        })
-    },
-    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel recv (done)")], message: "" },
+    mend: "Refuse a call when there is no server.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                call(0, 1).await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let servers = 0;
+                if servers > 0 {
+                    call(servers, 1).await;
+                }
+            })
+        },
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel recv (done)")], message: "" },
+    }),
 };
 
 /// Two servers are asked, a second apart. Whom the next call prefers is for `learn` to say, from the server that replied and
@@ -135,14 +158,17 @@ async fn prefer_after_a_call(learn: fn(usize, Option<usize>) -> usize) {
     assert!(in_time.is_none_or(|server| server == preferred), "the server that was too slow is preferred again");
 }
 
-pub(super) static LATE_REPLY_KEEPS_SLOW_SERVER: Bug = Bug {
+static LATE_REPLY_KEEPS_SLOW_SERVER: Bug = Bug {
     id: "client-late-reply-keeps-slow-server",
     source: "002:2545-2557",
     summary: "A server too slow replies before the next one does, and is preferred for it: every later call waits as long.",
-    builder: Builder::new,
-    buggy: || Box::pin(prefer_after_a_call(|replied, _| replied)),
-    mended: || Box::pin(prefer_after_a_call(|replied, in_time| in_time.unwrap_or(replied))),
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "too slow is preferred again" },
+    mend: "Never prefer a server that has just exceeded its time.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(prefer_after_a_call(|replied, _| replied)),
+        mended: || Box::pin(prefer_after_a_call(|replied, in_time| in_time.unwrap_or(replied))),
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "too slow is preferred again" },
+    }),
 };
 
 /// The preferred server, and how often that has changed.
@@ -168,41 +194,47 @@ async fn two_callers(look_for_changes: bool) {
     assert_eq!(preference.lock().await.0, 2, "the dead server is preferred again");
 }
 
-pub(super) static STALE_PREFERENCE: Bug = Bug {
+static STALE_PREFERENCE: Bug = Bug {
     id: "client-stale-preference",
     source: "002:2533-2557",
     summary: "A call that began before another found the preferred server dead ends after it, and brings that server back.",
-    builder: Builder::new,
-    buggy: || Box::pin(two_callers(false)),
-    mended: || Box::pin(two_callers(true)),
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "dead server is preferred again" },
+    mend: "Write the preference only if it is still what the call has read.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(two_callers(false)),
+        mended: || Box::pin(two_callers(true)),
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "dead server is preferred again" },
+    }),
 };
 
-pub(super) static TIMEOUT_BEATS_REPLY: Bug = Bug {
+static TIMEOUT_BEATS_REPLY: Bug = Bug {
     id: "client-timeout-beats-reply",
     source: "002:2518-2525",
     summary: "The reply is there and the time is up: the select takes either, and a second server is asked for nothing.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let done = go::named("done", 1);
-            reply(1, done.clone()).await;
-            select! {
-                _ = done.recv() => {}
-                () = time::sleep(time::secs(1)) => panic!("another server is asked although a reply is there"),
-            }
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let done = go::named("done", 1);
-            reply(1, done.clone()).await;
-            select! {
-                biased;
-                _ = done.recv() => {}
-                () = time::sleep(time::secs(1)) => panic!("another server is asked although a reply is there"),
-            }
-        })
-    },
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "although a reply is there" },
+    mend: "When the time is over, look for a reply once more before giving up.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let done = go::named("done", 1);
+                reply(1, done.clone()).await;
+                select! {
+                    _ = done.recv() => {}
+                    () = time::sleep(time::secs(1)) => panic!("another server is asked although a reply is there"),
+                }
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let done = go::named("done", 1);
+                reply(1, done.clone()).await;
+                select! {
+                    biased;
+                    _ = done.recv() => {}
+                    () = time::sleep(time::secs(1)) => panic!("another server is asked although a reply is there"),
+                }
+            })
+        },
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "although a reply is there" },
+    }),
 };

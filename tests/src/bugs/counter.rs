@@ -7,7 +7,10 @@ use windtunnel::sync::Mutex;
 use windtunnel::task::spawn_named;
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&RACY_COUNTER];
 
 /// Two visitors count themselves, each under `mutex` if there is one.
 async fn count(mutex: Option<Arc<Mutex<()>>>) {
@@ -28,12 +31,15 @@ async fn count(mutex: Option<Arc<Mutex<()>>>) {
     assert_eq!(hits.get(), 2);
 }
 
-pub(super) static RACY_COUNTER: Bug = Bug {
+static RACY_COUNTER: Bug = Bug {
     id: "racy-counter",
     source: "no talk: the classic",
     summary: "Two tasks read a counter and write it back, with nothing to order them: an increment can be lost.",
-    builder: Builder::new,
-    buggy: || Box::pin(count(None)),
-    mended: || Box::pin(count(Some(Arc::new(Mutex::new(()))))),
-    expected: Expected { word: "DATA RACE", tasks: &[("visitor", "running")], message: "cell hits: " },
+    mend: "An atomic addition, or a lock around both steps.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(count(None)),
+        mended: || Box::pin(count(Some(Arc::new(Mutex::new(()))))),
+        expected: Expected { word: "DATA RACE", tasks: &[("visitor", "running")], message: "cell hits: " },
+    }),
 };

@@ -8,7 +8,10 @@ use windtunnel::task::{JoinHandle, spawn_named};
 use windtunnel::{select, time};
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&LOOP_VAR, &UNBUFFERED_LEAK, &NO_CANCEL, &WRONG_FAST_REPLICA];
 
 const REPLICAS: usize = 2;
 
@@ -31,14 +34,17 @@ async fn ask_whom(copied: bool) {
 }
 
 /// Hint 1, use the race detector: it needs no unlucky run to see this.
-pub(super) static LOOP_VAR: Bug = Bug {
+static LOOP_VAR: Bug = Bug {
     id: "first-loop-var",
     source: "001:161-165",
     summary: "Each task reads the loop's variable while the loop goes on: the last replica is asked twice, the first never.",
-    builder: Builder::new,
-    buggy: || Box::pin(ask_whom(false)),
-    mended: || Box::pin(ask_whom(true)),
-    expected: Expected { word: "DATA RACE", tasks: &[("ask", "running")], message: "cell replica: " },
+    mend: "Give each task a copy of the variable.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(ask_whom(false)),
+        mended: || Box::pin(ask_whom(true)),
+        expected: Expected { word: "DATA RACE", tasks: &[("ask", "running")], message: "cell replica: " },
+    }),
 };
 
 fn ask(replica: &'static str, r: &Channel<&'static str>) {
@@ -53,14 +59,17 @@ async fn get_first(capacity: usize) {
     r.recv().await;
 }
 
-pub(super) static UNBUFFERED_LEAK: Bug = Bug {
+static UNBUFFERED_LEAK: Bug = Bug {
     id: "first-unbuffered-leak",
     source: "001:159-178",
     summary: "Two replicas answer and one answer is taken: the other waits to be taken for ever.",
-    builder: Builder::new,
-    buggy: || Box::pin(get_first(0)),
-    mended: || Box::pin(get_first(REPLICAS)),
-    expected: Expected { word: "LEAK", tasks: &[("ask", "channel send (r)")], message: "" },
+    mend: "Room for every reply.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(get_first(0)),
+        mended: || Box::pin(get_first(REPLICAS)),
+        expected: Expected { word: "LEAK", tasks: &[("ask", "channel send (r)")], message: "" },
+    }),
 };
 
 /// Asks a replica that never answers, for a second.
@@ -78,18 +87,21 @@ async fn give_up() -> JoinHandle<()> {
     asking
 }
 
-pub(super) static NO_CANCEL: Bug = Bug {
+static NO_CANCEL: Bug = Bug {
     id: "first-no-cancel",
     source: "001:168-178",
     summary: "The timeout ends the wait and not the call: who asked has gone, and the replica is still being asked.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            give_up().await;
-        })
-    },
-    mended: || Box::pin(async { give_up().await.abort() }),
-    expected: Expected { word: "LEAK", tasks: &[("ask a", "channel recv (network)")], message: "" },
+    mend: "Cancel the losers when the first has replied.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                give_up().await;
+            })
+        },
+        mended: || Box::pin(async { give_up().await.abort() }),
+        expected: Expected { word: "LEAK", tasks: &[("ask a", "channel recv (network)")], message: "" },
+    }),
 };
 
 /// Takes the first answer that is `acceptable`; one of two replicas is wrong.
@@ -104,12 +116,15 @@ async fn first_answer(acceptable: fn(&str) -> bool) {
     assert_eq!(answer, Some("right"), "a wrong answer is taken because it came first");
 }
 
-pub(super) static WRONG_FAST_REPLICA: Bug = Bug {
+static WRONG_FAST_REPLICA: Bug = Bug {
     id: "first-wrong-fast-replica",
     source: "003 [83:07]",
     summary: "The fastest replica is wrong, and its answer is the answer.",
-    builder: Builder::new,
-    buggy: || Box::pin(first_answer(|_| true)),
-    mended: || Box::pin(first_answer(|answer| answer == "right")),
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "because it came first" },
+    mend: "Take the first reply that is valid, or one that a quorum agrees on.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(first_answer(|_| true)),
+        mended: || Box::pin(first_answer(|answer| answer == "right")),
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "because it came first" },
+    }),
 };

@@ -1,9 +1,11 @@
 //! Known bugs, most of the talks' own programs: each beside its mended twin, with the checker that must find it and what it must
 //! say. A different failure does not count as found.
 
+mod census;
 mod chat;
 mod client;
 mod counter;
+mod exhaustive;
 mod first;
 mod fork_join;
 mod lookup;
@@ -14,10 +16,20 @@ mod quoted;
 mod repository;
 mod routers;
 mod scheduler;
+mod scheduler_load;
 mod service;
+mod simulated;
 mod writer;
 
-use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use windtunnel_model::{Report, Schedule, ScheduleError};
+use windtunnel_sim::Scenario;
+
+pub use census::CENSUS;
+pub use exhaustive::{Exhaustive, Expected};
+pub use simulated::{Simulated, Symptom};
 
 /// One known bug.
 #[derive(Debug)]
@@ -28,139 +40,138 @@ pub struct Bug {
     pub source: &'static str,
     /// What goes wrong, for a reader who does not know the code.
     pub summary: &'static str,
-    /// The limits of the check.
-    pub builder: fn() -> Builder,
-    /// The program as printed, as close as Rust allows.
-    pub buggy: fn() -> Body,
-    /// The program, mended.
-    pub mended: fn() -> Body,
-    /// The failure that must be found.
-    pub expected: Expected,
+    /// What mends it.
+    pub mend: &'static str,
+    /// How it is found.
+    pub check: Check,
 }
 
-/// A failure, and the tasks that must be seen in it.
+/// How a bug is found.
 #[derive(Debug)]
-pub struct Expected {
-    /// [`FailureKind::word`].
-    pub word: &'static str,
-    /// Beginnings of task names, and the operation each must be in.
-    pub tasks: &'static [(&'static str, &'static str)],
-    /// What a panic or a data race must say; empty for other failures.
-    pub message: &'static str,
+pub enum Check {
+    /// Every interleaving is tried.
+    Exhaustive(Exhaustive),
+    /// A cluster is simulated, seed after seed.
+    Simulated(Simulated),
+    /// Safe Rust refuses the program.
+    Compiler {
+        /// The program.
+        program: &'static str,
+        /// What the compiler says of it; the test `refused` of the runtime holds that it does.
+        refusal: &'static str,
+    },
+    /// Not looked for.
+    Excluded {
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 /// What became of a bug.
 #[derive(Debug)]
 pub struct Verdict {
+    /// Executions, or seeds, until the bug was seen.
+    pub runs: u64,
+    /// Whether the mended program was searched to the end, or over ten times the seeds that the bug took.
+    pub complete: bool,
+    /// The failure in one line.
+    pub symptom: String,
+    /// The command that shows it again.
+    pub replay: Option<String>,
     /// The report on the program as printed.
-    pub buggy: Report,
-    /// The report on the mended program.
-    pub mended: Report,
+    pub report: String,
+    /// What was done to see that the mended program is clean.
+    pub mended: String,
     /// Why the bug does not count as found; `None` if it does.
     pub missed: Option<String>,
+    /// Time taken.
+    pub elapsed: Duration,
 }
 
-/// Every known bug, in the order of the census.
-pub const BUGS: [&Bug; 55] = [
-    &writer::STOPS_AT_FIRST_ERROR,
-    &chat::CLOSED_CHANNEL_SPIN,
-    &chat::NO_EXIT,
-    &pubsub::CANCEL_DEADLOCK,
-    &pubsub::SUBSCRIBER_GONE_BLOCKS,
-    &pubsub::SELF_PUBLISH_DEADLOCK,
-    &pubsub::LOOP_NO_SHUTDOWN,
-    &pubsub::HELPER_CLOSED_INPUT_ZERO_EVENTS,
-    &pubsub::HELPER_EXITS_AT_ONCE,
-    &scheduler::WORK_DONE_DEADLOCK,
-    &scheduler::ACCEPT_LEAK,
-    &scheduler::CLOSE_BEFORE_REQUEUE,
-    &scheduler::CLOSED_SERVERS_SPIN,
-    &quoted::NO_FINAL_STATUS,
-    &quoted::EARLY_STOP_LEAK,
-    &quoted::CALL_AFTER_DONE,
-    &client::DONE_CAPACITY_1_LEAK,
-    &client::DONE_UNBUFFERED_LEAK,
-    &client::ALL_DEAD_HANG,
-    &client::ZERO_SERVERS_HANG,
-    &client::LATE_REPLY_KEEPS_SLOW_SERVER,
-    &client::STALE_PREFERENCE,
-    &client::TIMEOUT_BEATS_REPLY,
-    &mux::SEND_NEVER_MADE,
-    &mux::PENDING_NEVER_DELETED,
-    &mux::DUPLICATE_REPLIES_WEDGE,
-    &mux::DUPLICATE_REPLY_CRASH,
-    &mux::LOST_REPLY_HANG,
-    &mux::NO_SHUTDOWN,
-    &mux::REGISTER_AFTER_SEND,
-    &mux::UNLOCK_BETWEEN_LOOKUP_AND_DELETE,
-    &mux::REENTRANT_LOCK_MOVE_DEADLOCK,
-    &first::LOOP_VAR,
-    &first::UNBUFFERED_LEAK,
-    &first::NO_CANCEL,
-    &first::WRONG_FAST_REPLICA,
-    &fork_join::UNBUFFERED_JOBS,
-    &fork_join::EARLY_EXIT_LEAK,
-    &service::ACCEPT_ERROR_SPIN,
-    &service::NO_SHUTDOWN,
-    &service::SECOND_EXIT_BLOCKS,
-    &routers::HEAD_OF_LINE_BLOCKING,
-    &routers::NEVER_EXIT,
-    &lookup::DONE_NOT_DEFERRED,
-    &pipeline::CLOSE_WHILE_SENDING,
-    &pipeline::LOAD_DEADLOCK,
-    &pipeline::DEADLINE_LOSS,
-    &pipeline::PRINTER_LEAK,
-    &repository::NO_SHUTDOWN,
-    &repository::ABANDONED_GET,
-    &repository::REENTRANT_COMMAND,
-    &repository::NO_CLOSE,
-    &repository::INSERT_AFTER_CLOSE,
-    &repository::NO_RENDEZVOUS,
-    &counter::RACY_COUNTER,
-];
+/// Every known bug, in the order of the census; those of our own follow.
+pub fn all() -> Vec<&'static Bug> {
+    let of_files = [
+        chat::BUGS,
+        client::BUGS,
+        counter::BUGS,
+        first::BUGS,
+        fork_join::BUGS,
+        lookup::BUGS,
+        mux::BUGS,
+        pipeline::BUGS,
+        pubsub::BUGS,
+        quoted::BUGS,
+        repository::BUGS,
+        routers::BUGS,
+        scheduler::BUGS,
+        scheduler_load::BUGS,
+        service::BUGS,
+        writer::BUGS,
+    ];
+    let mut bugs: Vec<&Bug> = of_files.into_iter().flatten().copied().collect();
+    bugs.sort_by_key(|bug| census::position(bug.id));
+    bugs
+}
+
+/// The buggy programs that are simulated, for one seed to be run again.
+pub fn scenarios() -> Vec<&'static Scenario> {
+    let simulated = all().into_iter().filter_map(|bug| match &bug.check {
+        Check::Simulated(simulated) => Some(&simulated.buggy),
+        _ => None,
+    });
+    simulated.collect()
+}
 
 impl Bug {
-    /// Runs the checker on both programs.
-    pub fn check(&self) -> Verdict {
-        let buggy = (self.builder)().check(self.id, self.buggy).replayed_by(self.replay_template());
-        let mended = (self.builder)().check(&format!("{}-mended", self.id), self.mended);
-        let missed = self.expected.missing(&buggy).or_else(|| {
-            mended.failure.as_ref().map(|failure| format!("the mended program fails: {}", failure.kind.word()))
-        });
-        Verdict { buggy, mended, missed }
+    /// Runs the checker on both programs, until `stop` is set.
+    pub fn check(&self, stop: &'static AtomicBool) -> Verdict {
+        match &self.check {
+            Check::Exhaustive(check) => check.verdict(self.id, stop),
+            Check::Simulated(check) => check.verdict(stop),
+            Check::Compiler { refusal, .. } => Verdict::without_a_run("rejected by the compiler", refusal),
+            Check::Excluded { reason } => Verdict::without_a_run(reason, ""),
+        }
     }
 
-    /// Runs one execution of the buggy program again.
+    /// Runs one execution of the buggy program again, if it is one of those that are searched exhaustively.
     ///
     /// # Errors
     /// If the schedule is not one of this bug's.
-    pub fn replay(&self, schedule: &Schedule) -> Result<Report, ScheduleError> {
-        let report = (self.builder)().replay(self.id, self.buggy, schedule)?;
-        Ok(report.replayed_by(self.replay_template()))
+    pub fn replay(&self, schedule: &Schedule) -> Option<Result<Report, ScheduleError>> {
+        match &self.check {
+            Check::Exhaustive(check) => Some(check.replay(self.id, schedule)),
+            _ => None,
+        }
     }
 
-    fn replay_template(&self) -> String {
-        format!("cargo windtunnel model {} --schedule {{}}", self.id)
+    /// The checker, in two words at most.
+    pub fn checker(&self) -> &'static str {
+        match &self.check {
+            Check::Exhaustive(check) if check.expected.word == "DATA RACE" => "race",
+            Check::Exhaustive(_) => "exhaustive",
+            Check::Simulated(check) => check.checker,
+            Check::Compiler { .. } => "compiler",
+            Check::Excluded { .. } => "",
+        }
+    }
+
+    /// Whether it is not looked for.
+    pub fn is_excluded(&self) -> bool {
+        matches!(self.check, Check::Excluded { .. })
     }
 }
 
-impl Expected {
-    /// What the report lacks.
-    fn missing(&self, report: &Report) -> Option<String> {
-        let Some(failure) = &report.failure else {
-            return Some(format!("expected {}, found nothing in {} executions", self.word, report.executions));
-        };
-        if failure.kind.word() != self.word {
-            return Some(format!("expected {}, found {}", self.word, failure.kind.word()));
+impl Verdict {
+    fn without_a_run(symptom: &str, report: &str) -> Self {
+        Self {
+            runs: 0,
+            complete: true,
+            symptom: symptom.to_owned(),
+            replay: None,
+            report: report.to_owned(),
+            mended: String::new(),
+            missed: None,
+            elapsed: Duration::ZERO,
         }
-        if let FailureKind::Panic { message, .. } | FailureKind::DataRace { race: message } = &failure.kind
-            && !message.contains(self.message)
-        {
-            return Some(format!("expected {} with `{}`, found `{message}`", self.word, self.message));
-        }
-        let absent = self.tasks.iter().find(|(name, wait)| {
-            !failure.tasks.iter().any(|task| task.label().starts_with(name) && task.wait == *wait)
-        });
-        absent.map(|(name, wait)| format!("expected task `{name}` in `{wait}`"))
     }
 }

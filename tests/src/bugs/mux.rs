@@ -9,7 +9,20 @@ use windtunnel::task::spawn_named;
 use windtunnel::{select, time};
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[
+    &SEND_NEVER_MADE,
+    &PENDING_NEVER_DELETED,
+    &DUPLICATE_REPLIES_WEDGE,
+    &DUPLICATE_REPLY_CRASH,
+    &LOST_REPLY_HANG,
+    &NO_SHUTDOWN,
+    &REGISTER_AFTER_SEND,
+    &UNLOCK_BETWEEN_LOOKUP_AND_DELETE,
+    &REENTRANT_LOCK_MOVE_DEADLOCK,
+];
 
 type Tag = u64;
 
@@ -129,128 +142,149 @@ async fn replies_come<const N: usize>(replies: [Tag; N], entry: Entry) {
     }
 }
 
-pub(super) static SEND_NEVER_MADE: Bug = Bug {
+static SEND_NEVER_MADE: Bug = Bug {
     id: "mux-send-never-made",
     source: "002:2608-2613",
     summary: "Init makes the map and not the channel: who sends on nil, or receives from it, waits for ever.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let nil = || go::named::<Tag>("nil", 0);
-            let network = go::named::<Tag>("network", 0);
-            spawn_named("send loop", async move { nil().recv().await });
-            spawn_named("recv loop", async move { network.recv().await });
-            nil().send(1).await.expect("never closed");
-        })
-    },
-    mended: || Box::pin(call_through_the_send_loop(true)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[
-            ("main", "channel send (nil)"),
-            ("send loop", "channel recv (nil)"),
-            ("recv loop", "channel recv (network)"),
-        ],
-        message: "",
-    },
+    mend: "Make the channel.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let nil = || go::named::<Tag>("nil", 0);
+                let network = go::named::<Tag>("network", 0);
+                spawn_named("send loop", async move { nil().recv().await });
+                spawn_named("recv loop", async move { network.recv().await });
+                nil().send(1).await.expect("never closed");
+            })
+        },
+        mended: || Box::pin(call_through_the_send_loop(true)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[
+                ("main", "channel send (nil)"),
+                ("send loop", "channel recv (nil)"),
+                ("recv loop", "channel recv (network)"),
+            ],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static PENDING_NEVER_DELETED: Bug = Bug {
+static PENDING_NEVER_DELETED: Bug = Bug {
     id: "mux-pending-never-deleted",
     source: "002:2666-2680",
     summary: "The entry of a finished call stays in the map: it grows for ever, and a tag that is used again panics.",
-    builder: Builder::new,
-    buggy: || Box::pin(a_tag_used_twice(Entry::Kept)),
-    mended: || Box::pin(a_tag_used_twice(Entry::Deleted)),
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "duplicate call tag" },
+    mend: "Take the entry out where the reply is looked up, in the same critical section.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(a_tag_used_twice(Entry::Kept)),
+        mended: || Box::pin(a_tag_used_twice(Entry::Deleted)),
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "duplicate call tag" },
+    }),
 };
 
-pub(super) static DUPLICATE_REPLIES_WEDGE: Bug = Bug {
+static DUPLICATE_REPLIES_WEDGE: Bug = Bug {
     id: "mux-duplicate-replies-wedge",
     source: "002:2666-2680",
     summary: "Of three replies to a call one is taken and one fits the buffer: the third blocks the loop for every other call.",
-    builder: Builder::new,
-    buggy: || Box::pin(replies_come([1, 1, 1, 2], Entry::Kept)),
-    mended: || Box::pin(replies_come([1, 1, 1, 2], Entry::DeletedIfAny)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "channel recv (done)"), ("recv loop", "channel send (done)")],
-        message: "",
-    },
+    mend: "Take the entry out with the first reply, and drop the others.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(replies_come([1, 1, 1, 2], Entry::Kept)),
+        mended: || Box::pin(replies_come([1, 1, 1, 2], Entry::DeletedIfAny)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel recv (done)"), ("recv loop", "channel send (done)")],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static DUPLICATE_REPLY_CRASH: Bug = Bug {
+static DUPLICATE_REPLY_CRASH: Bug = Bug {
     id: "mux-duplicate-reply-crash",
     source: "003 [51:26]",
     summary: "With the entry deleted, a second reply to a call finds none, and what a peer sends panics the client.",
-    builder: Builder::new,
-    buggy: || Box::pin(replies_come([1, 1, 2], Entry::Deleted)),
-    mended: || Box::pin(replies_come([1, 1, 2], Entry::DeletedIfAny)),
-    expected: Expected { word: "PANIC", tasks: &[("recv loop", "running")], message: "unexpected reply" },
+    mend: "Drop a reply whose call is gone, and count it.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(replies_come([1, 1, 2], Entry::Deleted)),
+        mended: || Box::pin(replies_come([1, 1, 2], Entry::DeletedIfAny)),
+        expected: Expected { word: "PANIC", tasks: &[("recv loop", "running")], message: "unexpected reply" },
+    }),
 };
 
-pub(super) static LOST_REPLY_HANG: Bug = Bug {
+static LOST_REPLY_HANG: Bug = Bug {
     id: "mux-lost-reply-hang",
     source: "002:2718-2732",
     summary: "A reply is lost, and the call that waits for it never ends.",
-    builder: Builder::new,
-    buggy: || Box::pin(async { Mux::init(0, Entry::Deleted).call(1).await }),
-    mended: || {
-        Box::pin(async {
-            let mux = Mux::init(0, Entry::DeletedIfAny);
-            let done = mux.register(1).await;
-            mux.send(1).await;
-            select! {
-                _ = done.recv() => {}
-                () = time::sleep(time::secs(1)) => drop(mux.pending.lock().await.remove(&1)),
-            }
-            mux.shut_down();
-        })
-    },
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "channel recv (done)"), ("recv loop", "channel recv (network)")],
-        message: "",
-    },
+    mend: "A deadline for each call; a lost connection fails every call that waits.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(async { Mux::init(0, Entry::Deleted).call(1).await }),
+        mended: || {
+            Box::pin(async {
+                let mux = Mux::init(0, Entry::DeletedIfAny);
+                let done = mux.register(1).await;
+                mux.send(1).await;
+                select! {
+                    _ = done.recv() => {}
+                    () = time::sleep(time::secs(1)) => drop(mux.pending.lock().await.remove(&1)),
+                }
+                mux.shut_down();
+            })
+        },
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel recv (done)"), ("recv loop", "channel recv (network)")],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static NO_SHUTDOWN: Bug = Bug {
+static NO_SHUTDOWN: Bug = Bug {
     id: "mux-no-shutdown",
     source: "002:2645-2680",
     summary: "Nothing ends the two loops: each multiplexer that is let go leaves two tasks behind.",
-    builder: Builder::new,
-    buggy: || Box::pin(call_through_the_send_loop(false)),
-    mended: || Box::pin(call_through_the_send_loop(true)),
-    expected: Expected {
-        word: "LEAK",
-        tasks: &[("send loop", "channel recv (send)"), ("recv loop", "channel recv (network)")],
-        message: "",
-    },
+    mend: "Close the channel that the sending loop reads, and let the loops end.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(call_through_the_send_loop(false)),
+        mended: || Box::pin(call_through_the_send_loop(true)),
+        expected: Expected {
+            word: "LEAK",
+            tasks: &[("send loop", "channel recv (send)"), ("recv loop", "channel recv (network)")],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static REGISTER_AFTER_SEND: Bug = Bug {
+static REGISTER_AFTER_SEND: Bug = Bug {
     id: "mux-register-after-send",
     source: "002:2718-2732",
     summary: "The request is sent before the call is registered: its reply may come first, and is expected by nobody.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let mux = Mux::init(1, Entry::Deleted);
-            mux.send(1).await;
-            mux.register(1).await.recv().await;
-            mux.shut_down();
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let mux = Mux::init(1, Entry::Deleted);
-            let done = mux.register(1).await;
-            mux.send(1).await;
-            done.recv().await;
-            mux.shut_down();
-        })
-    },
-    expected: Expected { word: "PANIC", tasks: &[("recv loop", "running")], message: "unexpected reply" },
+    mend: "Register the call before the request is sent.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let mux = Mux::init(1, Entry::Deleted);
+                mux.send(1).await;
+                mux.register(1).await.recv().await;
+                mux.shut_down();
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let mux = Mux::init(1, Entry::Deleted);
+                let done = mux.register(1).await;
+                mux.send(1).await;
+                done.recv().await;
+                mux.shut_down();
+            })
+        },
+        expected: Expected { word: "PANIC", tasks: &[("recv loop", "running")], message: "unexpected reply" },
+    }),
 };
 
 /// A reply is there when its call is cancelled, which closes its channel: whoever finds it in the map may.
@@ -275,14 +309,17 @@ async fn reply_against_cancel(in_one_section: bool) {
     }
 }
 
-pub(super) static UNLOCK_BETWEEN_LOOKUP_AND_DELETE: Bug = Bug {
+static UNLOCK_BETWEEN_LOOKUP_AND_DELETE: Bug = Bug {
     id: "mux-unlock-between-lookup-and-delete",
     source: "003 [71:20-71:41]",
     summary: "Between look-up and deletion the lock is let go: a cancellation finds the entry too, and the reply a closed channel.",
-    builder: Builder::new,
-    buggy: || Box::pin(reply_against_cancel(false)),
-    mended: || Box::pin(reply_against_cancel(true)),
-    expected: Expected { word: "PANIC", tasks: &[("recv loop", "running")], message: "send on closed channel" },
+    mend: "Look the entry up and take it out in one critical section.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(reply_against_cancel(false)),
+        mended: || Box::pin(reply_against_cancel(true)),
+        expected: Expected { word: "PANIC", tasks: &[("recv loop", "running")], message: "send on closed channel" },
+    }),
 };
 
 /// Counts, under a lock of its own.
@@ -290,26 +327,29 @@ async fn count(counter: Arc<Mutex<u32>>) {
     *counter.lock().await += 1;
 }
 
-pub(super) static REENTRANT_LOCK_MOVE_DEADLOCK: Bug = Bug {
+static REENTRANT_LOCK_MOVE_DEADLOCK: Bug = Bug {
     id: "reentrant-lock-move-deadlock",
     source: "003 [72:20-73:10]",
     summary: "What relied on its caller's lock is moved to a task of its own: it waits for the lock, and its holder for it.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let counter = Arc::new(Mutex::named("mu", 0));
-            let held = counter.lock().await;
-            spawn_named("callee", count(Arc::clone(&counter))).await.expect("it ends");
-            drop(held);
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let counter = Arc::new(Mutex::named("mu", 0));
-            let held = counter.lock().await;
-            drop(held);
-            spawn_named("callee", count(Arc::clone(&counter))).await.expect("it ends");
-        })
-    },
-    expected: Expected { word: "DEADLOCK", tasks: &[("main", "join"), ("callee", "mutex lock (mu)")], message: "" },
+    mend: "Do not rely on a lock that its holder can take again: pass what it protects.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let counter = Arc::new(Mutex::named("mu", 0));
+                let held = counter.lock().await;
+                spawn_named("callee", count(Arc::clone(&counter))).await.expect("it ends");
+                drop(held);
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let counter = Arc::new(Mutex::named("mu", 0));
+                let held = counter.lock().await;
+                drop(held);
+                spawn_named("callee", count(Arc::clone(&counter))).await.expect("it ends");
+            })
+        },
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "join"), ("callee", "mutex lock (mu)")], message: "" },
+    }),
 };

@@ -6,7 +6,10 @@ use windtunnel::task::spawn_named;
 use windtunnel::time;
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&CLOSE_WHILE_SENDING, &LOAD_DEADLOCK, &DEADLINE_LOSS, &PRINTER_LEAK];
 
 /// `for value := range input { output <- value * value }`
 async fn square(input: Channel<u32>, output: Channel<u32>) {
@@ -59,14 +62,17 @@ async fn close_at_the_end(by_the_clock: bool) {
     output.close().expect("closed once");
 }
 
-pub(super) static CLOSE_WHILE_SENDING: Bug = Bug {
+static CLOSE_WHILE_SENDING: Bug = Bug {
     id: "square-close-while-sending",
     source: "004:180-182",
     summary: "The output is closed when the work should be done: a worker that is late sends on a closed channel.",
-    builder: Builder::new,
-    buggy: || Box::pin(close_at_the_end(true)),
-    mended: || Box::pin(close_at_the_end(false)),
-    expected: Expected { word: "PANIC", tasks: &[("square", "running")], message: "send on closed channel" },
+    mend: "Wait for every worker, then close.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(close_at_the_end(true)),
+        mended: || Box::pin(close_at_the_end(false)),
+        expected: Expected { word: "PANIC", tasks: &[("square", "running")], message: "send on closed channel" },
+    }),
 };
 
 /// As many values as a worker and main hold, for there are no buffers.
@@ -84,18 +90,21 @@ async fn load_and_print(print_first: bool) {
     output.close().expect("closed once");
 }
 
-pub(super) static LOAD_DEADLOCK: Bug = Bug {
+static LOAD_DEADLOCK: Bug = Bug {
     id: "square-load-deadlock",
     source: "004:174-179, without the buffers",
     summary: "All values are loaded before anybody reads a square: with more of them than there is room for, both sides wait.",
-    builder: Builder::new,
-    buggy: || Box::pin(load_and_print(false)),
-    mended: || Box::pin(load_and_print(true)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "channel send (input)"), ("square", "channel send (output)")],
-        message: "",
-    },
+    mend: "Read the results before all the input is loaded.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(load_and_print(false)),
+        mended: || Box::pin(load_and_print(true)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel send (input)"), ("square", "channel send (output)")],
+            message: "",
+        },
+    }),
 };
 
 async fn square_one(by_the_clock: bool) {
@@ -106,14 +115,17 @@ async fn square_one(by_the_clock: bool) {
     assert!(output.try_recv().is_ok(), "a square is missing at the end");
 }
 
-pub(super) static DEADLINE_LOSS: Bug = Bug {
+static DEADLINE_LOSS: Bug = Bug {
     id: "square-deadline-loss",
     source: "004:181, 208",
     summary: "The program ends when the work should be done: what takes longer is lost.",
-    builder: Builder::new,
-    buggy: || Box::pin(square_one(true)),
-    mended: || Box::pin(square_one(false)),
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "a square is missing" },
+    mend: "Wait for the workers and not for a time.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(square_one(true)),
+        mended: || Box::pin(square_one(false)),
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "a square is missing" },
+    }),
 };
 
 async fn square_and_print(close: bool) {
@@ -127,12 +139,15 @@ async fn square_and_print(close: bool) {
     }
 }
 
-pub(super) static PRINTER_LEAK: Bug = Bug {
+static PRINTER_LEAK: Bug = Bug {
     id: "square-printer-leak",
     source: "004:196-209",
     summary: "Nobody closes the output: who prints the squares waits for the next one for ever.",
-    builder: Builder::new,
-    buggy: || Box::pin(square_and_print(false)),
-    mended: || Box::pin(square_and_print(true)),
-    expected: Expected { word: "LEAK", tasks: &[("print", "channel recv (output)")], message: "" },
+    mend: "Close the results when the last worker is done.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(square_and_print(false)),
+        mended: || Box::pin(square_and_print(true)),
+        expected: Expected { word: "LEAK", tasks: &[("print", "channel recv (output)")], message: "" },
+    }),
 };

@@ -9,7 +9,17 @@ use windtunnel::task::spawn_named;
 use windtunnel::{channel, select};
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[
+    &CANCEL_DEADLOCK,
+    &SUBSCRIBER_GONE_BLOCKS,
+    &LOOP_NO_SHUTDOWN,
+    &HELPER_EXITS_AT_ONCE,
+    &HELPER_CLOSED_INPUT_ZERO_EVENTS,
+    &SELF_PUBLISH_DEADLOCK,
+];
 
 /// The server as a mutex, with one subscriber at most: `map[chan Event]bool`.
 type Server = Arc<Mutex<Option<Channel<u64>>>>;
@@ -53,41 +63,47 @@ async fn cancel_while_publishing(receive_meanwhile: bool) {
 }
 
 /// Nobody says it in the talk: the interface has the client cancel and then receive until the channel is closed.
-pub(super) static CANCEL_DEADLOCK: Bug = Bug {
+static CANCEL_DEADLOCK: Bug = Bug {
     id: "pubsub-cancel-deadlock",
     source: "002:380-499",
     summary: "A subscriber cancels in the task that receives: it waits for the mutex, and who has that waits for it to receive.",
-    builder: Builder::new,
-    buggy: || Box::pin(cancel_while_publishing(false)),
-    mended: || Box::pin(cancel_while_publishing(true)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "mutex lock (mu)"), ("publisher", "channel send (c)")],
-        message: "",
-    },
+    mend: "Keep receiving in another task while the cancel is on its way; or give each subscriber a helper, so that the server never waits for it.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(cancel_while_publishing(false)),
+        mended: || Box::pin(cancel_while_publishing(true)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "mutex lock (mu)"), ("publisher", "channel send (c)")],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static SUBSCRIBER_GONE_BLOCKS: Bug = Bug {
+static SUBSCRIBER_GONE_BLOCKS: Bug = Bug {
     id: "pubsub-subscriber-gone-blocks",
     source: "002:501-513",
     summary: "A subscriber stops receiving and does not say so: the next event waits for it for ever, with the mutex locked.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let c = go::named("c", 0);
-            let server = server_of(&c);
-            drop(c);
-            publish(&server, 1).await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let (server, c) = channel::named("c", 0);
-            drop(c);
-            server.send(1).await.expect_err("a receiver that is dropped is seen to be gone");
-        })
-    },
-    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (c)")], message: "" },
+    mend: "A helper for each subscriber, with a policy for one that does not receive.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let c = go::named("c", 0);
+                let server = server_of(&c);
+                drop(c);
+                publish(&server, 1).await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let (server, c) = channel::named("c", 0);
+                drop(c);
+                server.send(1).await.expect_err("a receiver that is dropped is seen to be gone");
+            })
+        },
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (c)")], message: "" },
+    }),
 };
 
 /// `for { select { case e := <-s.publish: …; case r := <-s.subscribe: …; case r := <-s.cancel: … } }`, with a case more.
@@ -107,33 +123,36 @@ fn server_loop(stop: &Channel<()>) -> [Channel<u64>; 3] {
     requests
 }
 
-pub(super) static LOOP_NO_SHUTDOWN: Bug = Bug {
+static LOOP_NO_SHUTDOWN: Bug = Bug {
     id: "pubsub-loop-no-shutdown",
     source: "002:549-793",
     summary: "There is no request to stop: the server's task outlives everybody who could ask it for anything.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let [publish, ..] = server_loop(&go::named("stop", 0));
-            publish.send(1).await.expect("never closed");
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let stop = go::named("stop", 0);
-            let [publish, ..] = server_loop(&stop);
-            publish.send(1).await.expect("never closed");
-            stop.close().expect("closed once");
-        })
-    },
-    expected: Expected {
-        word: "LEAK",
-        tasks: &[(
-            "loop",
-            "select {channel recv (publish), channel recv (subscribe), channel recv (cancel), channel recv (stop)}",
-        )],
-        message: "",
-    },
+    mend: "A request that ends the loop, and with it its helpers.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let [publish, ..] = server_loop(&go::named("stop", 0));
+                publish.send(1).await.expect("never closed");
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let stop = go::named("stop", 0);
+                let [publish, ..] = server_loop(&stop);
+                publish.send(1).await.expect("never closed");
+                stop.close().expect("closed once");
+            })
+        },
+        expected: Expected {
+            word: "LEAK",
+            tasks: &[(
+                "loop",
+                "select {channel recv (publish), channel recv (subscribe), channel recv (cancel), channel recv (stop)}",
+            )],
+            message: "",
+        },
+    }),
 };
 
 /// `func helper(in <-chan Event, out chan<- Event)`, which goes on while `goes_on(in != nil, len(q) > 0)`. What a closed `in`
@@ -170,14 +189,17 @@ async fn publish_twice(goes_on: fn(bool, bool) -> bool) {
 }
 
 /// Nobody says it in the talk: the condition reads as "while there is something to do", and there is nothing yet.
-pub(super) static HELPER_EXITS_AT_ONCE: Bug = Bug {
+static HELPER_EXITS_AT_ONCE: Bug = Bug {
     id: "helper-exits-at-once",
     source: "002:945",
     summary: "The helper goes on while its input is open and its queue is not empty: it is empty at first, so that it ends at once.",
-    builder: Builder::new,
-    buggy: || Box::pin(publish_twice(|open, queued| open && queued)),
-    mended: || Box::pin(publish_twice(|open, queued| open || queued)),
-    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (in)")], message: "" },
+    mend: "Go on while the input is open *or* something is queued.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(publish_twice(|open, queued| open && queued)),
+        mended: || Box::pin(publish_twice(|open, queued| open || queued)),
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (in)")], message: "" },
+    }),
 };
 
 /// Hint 13, close a channel to signal that no more values will be sent: who receives has to look.
@@ -187,14 +209,17 @@ async fn close_the_input(goes_on: fn(bool, bool) -> bool, at_close: Option<u64>)
     assert_eq!(out.recv().await, None, "the subscriber gets an event that nobody published");
 }
 
-pub(super) static HELPER_CLOSED_INPUT_ZERO_EVENTS: Bug = Bug {
+static HELPER_CLOSED_INPUT_ZERO_EVENTS: Bug = Bug {
     id: "helper-closed-input-zero-events",
     source: "002:876-929",
     summary: "A closed input gives zero values without end, and the helper takes each for an event.",
-    builder: Builder::new,
-    buggy: || Box::pin(close_the_input(|_, _| true, Some(0))),
-    mended: || Box::pin(close_the_input(|open, queued| open || queued, None)),
-    expected: Expected { word: "NO PROGRESS", tasks: &[("helper", "running")], message: "" },
+    mend: "Look at whether the input is closed, and then disable its arm.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(close_the_input(|_, _| true, Some(0))),
+        mended: || Box::pin(close_the_input(|open, queued| open || queued, None)),
+        expected: Expected { word: "NO PROGRESS", tasks: &[("helper", "running")], message: "" },
+    }),
 };
 
 /// A subscriber that publishes what it receives again, to itself among others.
@@ -205,12 +230,15 @@ async fn publish_to_oneself(capacity: usize) {
     assert_eq!(c.recv().await, Some(1));
 }
 
-pub(super) static SELF_PUBLISH_DEADLOCK: Bug = Bug {
+static SELF_PUBLISH_DEADLOCK: Bug = Bug {
     id: "pubsub-self-publish-deadlock",
     source: "002:380-499",
     summary: "A subscriber publishes in the task that receives: it waits for itself to receive.",
-    builder: Builder::new,
-    buggy: || Box::pin(publish_to_oneself(0)),
-    mended: || Box::pin(publish_to_oneself(1)),
-    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (c)")], message: "" },
+    mend: "A helper for each subscriber: the server never waits for whom it serves.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(publish_to_oneself(0)),
+        mended: || Box::pin(publish_to_oneself(1)),
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (c)")], message: "" },
+    }),
 };

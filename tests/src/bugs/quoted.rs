@@ -5,7 +5,10 @@ use windtunnel::task::spawn_named;
 use windtunnel_model::Builder;
 use windtunnel_patterns::quoted::{self, Ended, Held, ReadChar, Status};
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&NO_FINAL_STATUS, &EARLY_STOP_LEAK, &CALL_AFTER_DONE];
 
 /// The reader as printed.
 struct QuoteReader {
@@ -41,56 +44,65 @@ impl ReadChar for QuoteReader {
     }
 }
 
-pub(super) static NO_FINAL_STATUS: Bug = Bug {
+static NO_FINAL_STATUS: Bug = Bug {
     id: "quote-no-final-status",
     source: "002:192-212",
     summary: "The task knows that the input is bad and ends without a word; its owner waits for the status.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            QuoteReader::init(false).await.process_char('x').await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            assert_eq!(QuoteReader::init(true).await.process_char('x').await, Some(Status::BadInput));
-        })
-    },
-    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel recv (status)")], message: "" },
+    mend: "Send the final status as well, when the reader returns.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                QuoteReader::init(false).await.process_char('x').await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                assert_eq!(QuoteReader::init(true).await.process_char('x').await, Some(Status::BadInput));
+            })
+        },
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel recv (status)")], message: "" },
+    }),
 };
 
-pub(super) static EARLY_STOP_LEAK: Bug = Bug {
+static EARLY_STOP_LEAK: Bug = Bug {
     id: "quote-early-stop-leak",
     source: "003 [13:00]",
     summary: "The owner comes to the end of its input within a string and goes away; the task waits for the next character.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            assert_eq!(QuoteReader::init(true).await.process_char('"').await, Some(Status::NeedMoreInput));
-        })
-    },
-    mended: || Box::pin(async { assert_eq!(Held::new().process('"').await, Ok(Status::NeedMoreInput)) }),
-    expected: Expected { word: "LEAK", tasks: &[("readString", "channel recv (char)")], message: "" },
+    mend: "Close the channel of characters when the caller stops early, and end the reader at its close.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                assert_eq!(QuoteReader::init(true).await.process_char('"').await, Some(Status::NeedMoreInput));
+            })
+        },
+        mended: || Box::pin(async { assert_eq!(Held::new().process('"').await, Ok(Status::NeedMoreInput)) }),
+        expected: Expected { word: "LEAK", tasks: &[("readString", "channel recv (char)")], message: "" },
+    }),
 };
 
-pub(super) static CALL_AFTER_DONE: Bug = Bug {
+static CALL_AFTER_DONE: Bug = Bug {
     id: "quote-call-after-done",
     source: "002:204-207",
     summary: "The string has ended and the task with it; another character waits to be taken by nobody.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let reader = QuoteReader::init(true).await;
-            assert_eq!(reader.process_char('x').await, Some(Status::BadInput));
-            reader.process_char('y').await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let mut reader = Held::new();
-            assert_eq!(reader.process('x').await, Ok(Status::BadInput));
-            assert_eq!(reader.process('y').await, Err(Ended));
-        })
-    },
-    expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (char)")], message: "" },
+    mend: "Answer a call after the end with an error and not with a wait.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let reader = QuoteReader::init(true).await;
+                assert_eq!(reader.process_char('x').await, Some(Status::BadInput));
+                reader.process_char('y').await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let mut reader = Held::new();
+                assert_eq!(reader.process('x').await, Ok(Status::BadInput));
+                assert_eq!(reader.process('y').await, Err(Ended));
+            })
+        },
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (char)")], message: "" },
+    }),
 };

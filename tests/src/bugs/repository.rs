@@ -7,7 +7,11 @@ use windtunnel::task::spawn_named;
 use windtunnel::{select, time};
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] =
+    &[&NO_SHUTDOWN, &ABANDONED_GET, &NO_RENDEZVOUS, &REENTRANT_COMMAND, &NO_CLOSE, &INSERT_AFTER_CLOSE];
 
 type Found = Option<char>;
 
@@ -57,29 +61,32 @@ impl Repository {
     }
 }
 
-pub(super) static NO_SHUTDOWN: Bug = Bug {
+static NO_SHUTDOWN: Bug = Bug {
     id: "repo-no-shutdown",
     source: "004:258-273",
     summary: "The dispatcher has no way out: whoever is done with the repository leaves it behind.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let repo = Repository::start(0);
-            repo.put(1, 'a').await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let repo = Repository::start(0);
-            repo.put(1, 'a').await;
-            repo.quit.close().expect("closed once");
-        })
-    },
-    expected: Expected {
-        word: "LEAK",
-        tasks: &[("dispatch", "select {channel recv (puts), channel recv (gets), channel recv (quit)}")],
-        message: "",
-    },
+    mend: "An arm by which the dispatcher is told to quit.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let repo = Repository::start(0);
+                repo.put(1, 'a').await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let repo = Repository::start(0);
+                repo.put(1, 'a').await;
+                repo.quit.close().expect("closed once");
+            })
+        },
+        expected: Expected {
+            word: "LEAK",
+            tasks: &[("dispatch", "select {channel recv (puts), channel recv (gets), channel recv (quit)}")],
+            message: "",
+        },
+    }),
 };
 
 /// Somebody asks and goes away, maybe before the answer comes; then somebody puts.
@@ -90,18 +97,21 @@ async fn put_after_an_abandoned_get(room: usize) {
     repo.quit.close().expect("closed once");
 }
 
-pub(super) static ABANDONED_GET: Bug = Bug {
+static ABANDONED_GET: Bug = Bug {
     id: "repo-abandoned-get",
     source: "004:247-256, with a caller that can be dropped",
     summary: "A caller goes away between its request and the answer: the dispatcher waits to answer for ever, and all with it.",
-    builder: Builder::new,
-    buggy: || Box::pin(put_after_an_abandoned_get(0)),
-    mended: || Box::pin(put_after_an_abandoned_get(1)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "channel send (puts)"), ("dispatch", "channel send (response)")],
-        message: "",
-    },
+    mend: "Room for the response, so that the dispatcher never waits for who asked.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(put_after_an_abandoned_get(0)),
+        mended: || Box::pin(put_after_an_abandoned_get(1)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel send (puts)"), ("dispatch", "channel send (response)")],
+            message: "",
+        },
+    }),
 };
 
 /// Reads what it has put, with room for so many requests of a kind.
@@ -113,14 +123,17 @@ async fn reads_its_own_put(room: usize) {
     assert_eq!(found, Some('a'), "an own put is not seen");
 }
 
-pub(super) static NO_RENDEZVOUS: Bug = Bug {
+static NO_RENDEZVOUS: Bug = Bug {
     id: "no-rendezvous",
     source: "004:258-280, with buffers of one",
     summary: "Without a rendezvous both requests wait, and the select takes the later one first: an own put is not seen.",
-    builder: Builder::new,
-    buggy: || Box::pin(reads_its_own_put(1)),
-    mended: || Box::pin(reads_its_own_put(0)),
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "an own put is not seen" },
+    mend: "One channel for every kind of request, or channels that really hand over.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(reads_its_own_put(1)),
+        mended: || Box::pin(reads_its_own_put(0)),
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "an own put is not seen" },
+    }),
 };
 
 /// What a closure of the safe map does.
@@ -165,59 +178,68 @@ async fn insert_and_copy(calls: bool) {
     sm.close().expect("closed once");
 }
 
-pub(super) static REENTRANT_COMMAND: Bug = Bug {
+static REENTRANT_COMMAND: Bug = Bug {
     id: "safemap-reentrant-command",
     source: "004:291-302",
     summary: "A command inserts something itself: the one task that could take it is the one that sends it.",
-    builder: Builder::new,
-    buggy: || Box::pin(insert_and_copy(true)),
-    mended: || Box::pin(insert_and_copy(false)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "channel send (sm)"), ("run", "channel send (sm)")],
-        message: "",
-    },
+    mend: "Commands get the map, and not the handle that sends commands.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(insert_and_copy(true)),
+        mended: || Box::pin(insert_and_copy(false)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel send (sm)"), ("run", "channel send (sm)")],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static NO_CLOSE: Bug = Bug {
+static NO_CLOSE: Bug = Bug {
     id: "safemap-no-close",
     source: "004:285-296",
     summary: "Nobody closes the channel of commands: the map's task waits for the next one for ever.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            insert(&safe_map(false)).await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let sm = safe_map(false);
-            insert(&sm).await;
-            sm.close().expect("closed once");
-        })
-    },
-    expected: Expected { word: "LEAK", tasks: &[("run", "channel recv (sm)")], message: "" },
+    mend: "A close, at which the owner of the map ends.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                insert(&safe_map(false)).await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let sm = safe_map(false);
+                insert(&sm).await;
+                sm.close().expect("closed once");
+            })
+        },
+        expected: Expected { word: "LEAK", tasks: &[("run", "channel recv (sm)")], message: "" },
+    }),
 };
 
-pub(super) static INSERT_AFTER_CLOSE: Bug = Bug {
+static INSERT_AFTER_CLOSE: Bug = Bug {
     id: "safemap-insert-after-close",
     source: "004:298-302",
     summary: "The map is closed while somebody is still to insert: send on a closed channel.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let sm = safe_map(false);
-            sm.close().expect("closed once");
-            insert(&sm).await;
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let sm = safe_map(false);
-            sm.close().expect("closed once");
-            // The end is an answer for the caller, not for the process.
-            assert!(sm.send(Command::Insert(1, 'a')).await.is_err());
-        })
-    },
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "send on closed channel" },
+    mend: "An insert after the close is an error.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let sm = safe_map(false);
+                sm.close().expect("closed once");
+                insert(&sm).await;
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let sm = safe_map(false);
+                sm.close().expect("closed once");
+                // The end is an answer for the caller, not for the process.
+                assert!(sm.send(Command::Insert(1, 'a')).await.is_err());
+            })
+        },
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "send on closed channel" },
+    }),
 };

@@ -4,7 +4,10 @@ use windtunnel::go::{self, Channel};
 use windtunnel::task::spawn_named;
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&HEAD_OF_LINE_BLOCKING, &NEVER_EXIT];
 
 /// The routers, and the events of each.
 const NAMES: [&str; 2] = ["router A", "router B"];
@@ -42,26 +45,32 @@ async fn dispatch(events: &[usize], room: usize, ends_routers: bool) {
     }
 }
 
-pub(super) static HEAD_OF_LINE_BLOCKING: Bug = Bug {
+static HEAD_OF_LINE_BLOCKING: Bug = Bug {
     id: "router-head-of-line-blocking",
     source: "004:238, with routers that wait",
     summary: "Router A is slow, and its next event waits in the dispatcher: B's event behind that never comes, which A waits for.",
-    builder: Builder::new,
-    buggy: || Box::pin(dispatch(&[A, A, B], 0, true)),
-    mended: || Box::pin(dispatch(&[A, A, B], 1, true)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[("main", "channel send (router A)"), ("router A", "channel recv (news)")],
-        message: "",
-    },
+    mend: "A queue for each router, with a policy for when it is full.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(dispatch(&[A, A, B], 0, true)),
+        mended: || Box::pin(dispatch(&[A, A, B], 1, true)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel send (router A)"), ("router A", "channel recv (news)")],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static NEVER_EXIT: Bug = Bug {
+static NEVER_EXIT: Bug = Bug {
     id: "router-goroutines-never-exit",
     source: "004:214-241",
     summary: "The events are over, and the dispatcher has ended: each router waits for its next event for ever.",
-    builder: Builder::new,
-    buggy: || Box::pin(dispatch(&[B], 0, false)),
-    mended: || Box::pin(dispatch(&[B], 0, true)),
-    expected: Expected { word: "LEAK", tasks: &[("router B", "channel recv (router B)")], message: "" },
+    mend: "Close the channel of every router when the input ends, and end idle ones.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(dispatch(&[B], 0, false)),
+        mended: || Box::pin(dispatch(&[B], 0, true)),
+        expected: Expected { word: "LEAK", tasks: &[("router B", "channel recv (router B)")], message: "" },
+    }),
 };

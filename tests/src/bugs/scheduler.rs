@@ -5,7 +5,10 @@ use windtunnel::select;
 use windtunnel::task::spawn_named;
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&WORK_DONE_DEADLOCK, &ACCEPT_LEAK, &CLOSE_BEFORE_REQUEUE, &CLOSED_SERVERS_SPIN];
 
 type Server = &'static str;
 
@@ -76,48 +79,54 @@ async fn mended(servers: Channel<Server>, tasks: usize) {
     exit.close().expect("closed once");
 }
 
-pub(super) static WORK_DONE_DEADLOCK: Bug = Bug {
+static WORK_DONE_DEADLOCK: Bug = Bug {
     id: "sched-work-done-deadlock",
     source: "002:1849-1856",
     summary: "With more tasks than servers, main waits to hand out a task while every server waits to report one.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let (work, done) = (go::named("work", 0), go::named("done", 0));
-            accept_for_ever(registered(&["a"]), &work, &done);
-            send_all(&work, 2).await;
-            work.close().expect("closed once");
-            receive_all(&done, 2).await;
-        })
-    },
-    mended: || Box::pin(mended(registered(&["a"]), 2)),
-    expected: Expected {
-        word: "DEADLOCK",
-        tasks: &[
-            ("main", "channel send (work)"),
-            ("run a", "channel send (done)"),
-            ("accept", "channel recv (servers)"),
-        ],
-        message: "",
-    },
+    mend: "Send the work from a task of its own, or select between sending work and receiving what is done, or buffer all the work.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let (work, done) = (go::named("work", 0), go::named("done", 0));
+                accept_for_ever(registered(&["a"]), &work, &done);
+                send_all(&work, 2).await;
+                work.close().expect("closed once");
+                receive_all(&done, 2).await;
+            })
+        },
+        mended: || Box::pin(mended(registered(&["a"]), 2)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[
+                ("main", "channel send (work)"),
+                ("run a", "channel send (done)"),
+                ("accept", "channel recv (servers)"),
+            ],
+            message: "",
+        },
+    }),
 };
 
-pub(super) static ACCEPT_LEAK: Bug = Bug {
+static ACCEPT_LEAK: Bug = Bug {
     id: "sched-accept-leak",
     source: "002:2088-2115",
     summary: "The task that accepts servers waits for the next one for ever, after all work is done.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let (work, done) = (go::named("work", 1), go::named("done", 0));
-            accept_for_ever(registered(&["a"]), &work, &done);
-            send_all(&work, 1).await;
-            work.close().expect("closed once");
-            receive_all(&done, 1).await;
-        })
-    },
-    mended: || Box::pin(mended(registered(&["a"]), 1)),
-    expected: Expected { word: "LEAK", tasks: &[("accept", "channel recv (servers)")], message: "" },
+    mend: "Tell the accepting task to exit once all the work is done.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let (work, done) = (go::named("work", 1), go::named("done", 0));
+                accept_for_ever(registered(&["a"]), &work, &done);
+                send_all(&work, 1).await;
+                work.close().expect("closed once");
+                receive_all(&done, 1).await;
+            })
+        },
+        mended: || Box::pin(mended(registered(&["a"]), 1)),
+        expected: Expected { word: "LEAK", tasks: &[("accept", "channel recv (servers)")], message: "" },
+    }),
 };
 
 /// `if call(srv, task) { done <- true } else { work <- task }`, where the first call fails.
@@ -144,55 +153,61 @@ async fn with_requeueing(close_before_counting: bool) {
     }
 }
 
-pub(super) static CLOSE_BEFORE_REQUEUE: Bug = Bug {
+static CLOSE_BEFORE_REQUEUE: Bug = Bug {
     id: "sched-close-before-requeue",
     source: "002:2121-2250",
     summary: "Main closes the queue of tasks while a failed one is still to be put back: send on a closed channel.",
-    builder: Builder::new,
-    buggy: || Box::pin(with_requeueing(true)),
-    mended: || Box::pin(with_requeueing(false)),
-    expected: Expected { word: "PANIC", tasks: &[("run a", "running")], message: "send on closed channel" },
+    mend: "Close the work only after every task was counted as done.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(with_requeueing(true)),
+        mended: || Box::pin(with_requeueing(false)),
+        expected: Expected { word: "PANIC", tasks: &[("run a", "running")], message: "send on closed channel" },
+    }),
 };
 
-pub(super) static CLOSED_SERVERS_SPIN: Bug = Bug {
+static CLOSED_SERVERS_SPIN: Bug = Bug {
     id: "sched-closed-servers-spin",
     source: "002:2336",
     summary: "A closed stream of servers is always ready: the accept loop starts a task for server \"\" again and again.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            let servers = registered(&[]);
-            servers.close().expect("closed once");
-            let (work, done, exit) = (go::named("work", 1), go::named("done", 0), go::named("exit", 0));
-            let (accepted, reported, end) = (work.clone(), done.clone(), exit.clone());
-            spawn_named("accept", async move {
-                loop {
-                    select! {
-                        server = servers.recv() => {
-                            // Go's receive from a closed channel: the zero value, at once.
-                            let server = server.unwrap_or_default();
-                            spawn_named(format!("run {server:?}"), run_tasks(server, accepted.clone(), reported.clone()));
+    mend: "Look at whether the list of servers is closed, and then disable its arm.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let servers = registered(&[]);
+                servers.close().expect("closed once");
+                let (work, done, exit) = (go::named("work", 1), go::named("done", 0), go::named("exit", 0));
+                let (accepted, reported, end) = (work.clone(), done.clone(), exit.clone());
+                spawn_named("accept", async move {
+                    loop {
+                        select! {
+                            server = servers.recv() => {
+                                // Go's receive from a closed channel: the zero value, at once.
+                                let server = server.unwrap_or_default();
+                                spawn_named(format!("run {server:?}"), run_tasks(server, accepted.clone(), reported.clone()));
+                            }
+                            _ = end.recv() => return,
                         }
-                        _ = end.recv() => return,
                     }
-                }
-            });
-            send_all(&work, 1).await;
-            receive_all(&done, 1).await;
-            work.close().expect("closed once");
-            exit.send(()).await.expect("exit is never closed");
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            let servers = registered(&["a"]);
-            servers.close().expect("closed once");
-            mended(servers, 1).await;
-        })
-    },
-    expected: Expected {
-        word: "TOO MANY TASKS",
-        tasks: &[("run \"\"", "running"), ("accept", "running")],
-        message: "",
-    },
+                });
+                send_all(&work, 1).await;
+                receive_all(&done, 1).await;
+                work.close().expect("closed once");
+                exit.send(()).await.expect("exit is never closed");
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                let servers = registered(&["a"]);
+                servers.close().expect("closed once");
+                mended(servers, 1).await;
+            })
+        },
+        expected: Expected {
+            word: "TOO MANY TASKS",
+            tasks: &[("run \"\"", "running"), ("accept", "running")],
+            message: "",
+        },
+    }),
 };

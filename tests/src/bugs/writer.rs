@@ -2,7 +2,10 @@
 
 use windtunnel_model::Builder;
 
-use super::{Bug, Expected};
+use super::{Bug, Check, Exhaustive, Expected};
+
+/// See [`super::all`].
+pub(super) const BUGS: &[&Bug] = &[&STOPS_AT_FIRST_ERROR];
 
 /// A writer in memory; one that is broken takes nothing.
 #[derive(Default)]
@@ -30,27 +33,30 @@ fn duplicated(write: fn(&mut [Writer])) {
     }
 }
 
-pub(super) static STOPS_AT_FIRST_ERROR: Bug = Bug {
+static STOPS_AT_FIRST_ERROR: Bug = Bug {
     id: "multiwriter-stops-at-first-error",
     source: "000:262-266, as package io has it",
     summary: "One of three writers fails: those behind it get nothing, though they are well.",
-    builder: Builder::new,
-    buggy: || {
-        Box::pin(async {
-            // The loop of io.MultiWriter: at an error, return.
-            duplicated(|writers| {
-                writers.iter_mut().try_for_each(|writer| writer.write("word")).ok();
-            });
-        })
-    },
-    mended: || {
-        Box::pin(async {
-            duplicated(|writers| {
-                for writer in writers {
-                    writer.write("word").ok();
-                }
-            });
-        })
-    },
-    expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "writer 2 is well and has it" },
+    mend: "State what an error of one writer means for the others: here each gets the write all the same.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                // The loop of io.MultiWriter: at an error, return.
+                duplicated(|writers| {
+                    writers.iter_mut().try_for_each(|writer| writer.write("word")).ok();
+                });
+            })
+        },
+        mended: || {
+            Box::pin(async {
+                duplicated(|writers| {
+                    for writer in writers {
+                        writer.write("word").ok();
+                    }
+                });
+            })
+        },
+        expected: Expected { word: "PANIC", tasks: &[("main", "running")], message: "writer 2 is well and has it" },
+    }),
 };
