@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-use windtunnel_suite::bugs::{self, Bug, CENSUS, Check, Verdict};
+use windtunnel::go;
+use windtunnel_model::Builder;
+use windtunnel_sim::{Scenario, Sim};
+use windtunnel_suite::bugs::{self, Bug, CENSUS, Check, Exhaustive, Expected, Simulated, Symptom, Verdict};
 
 use crate::common::assert_current;
 
@@ -25,6 +28,56 @@ fn every_known_bug_is_found_and_its_mended_twin_is_clean() {
         assert!(verdict.complete, "{}: {}", bug.id, verdict.mended);
     }
     assert!(missed.is_empty(), "{missed}");
+}
+
+/// A program that deadlocks, expected to end in `word` with main in `wait`, and its mended twin.
+fn exhaustive(word: &'static str, wait: &'static str, mended: fn() -> windtunnel_model::Body) -> Bug {
+    let tasks: &'static [_] = Box::leak(Box::new([("main", wait)]));
+    let buggy = || -> windtunnel_model::Body {
+        Box::pin(async {
+            go::named::<u8>("a", 0).recv().await;
+        })
+    };
+    let check = Exhaustive { builder: Builder::new, buggy, mended, expected: Expected { word, tasks, message: "" } };
+    Bug { id: "of-the-test", source: "", summary: "", mend: "", check: Check::Exhaustive(check) }
+}
+
+fn why_missed(bug: &Bug) -> Option<String> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    bug.check(&NEVER).missed
+}
+
+#[test]
+fn a_failure_that_is_not_the_expected_one_does_not_count_as_found() {
+    let clean = || -> windtunnel_model::Body { Box::pin(async {}) };
+    assert_eq!(why_missed(&exhaustive("DEADLOCK", "channel recv (a)", clean)), None);
+    let why = |word, wait| why_missed(&exhaustive(word, wait, clean)).unwrap();
+    assert_eq!(why("LEAK", "channel recv (a)"), "expected LEAK, found DEADLOCK");
+    assert_eq!(why("DEADLOCK", "channel send (a)"), "expected task `main` in `channel send (a)`");
+    let broken = || -> windtunnel_model::Body { Box::pin(async { panic!("broken") }) };
+    let why = why_missed(&exhaustive("DEADLOCK", "channel recv (a)", broken)).unwrap();
+    assert_eq!(why, "the mended program fails: PANIC");
+}
+
+/// A simulation that panics with `says`.
+fn simulated(says: fn(Sim) -> windtunnel_sim::Body, mended: fn(Sim) -> windtunnel_sim::Body) -> Bug {
+    let scenario = |body| Scenario { module: "it", function: "bug", package: "", summary: "", seeds: 1, body };
+    let symptom = Symptom { message: "the bug", tasks: &[("main", "running")] };
+    let check = Simulated { checker: "simulation", buggy: scenario(says), mended: scenario(mended), symptom };
+    Bug { id: "of-the-test", source: "", summary: "", mend: "", check: Check::Simulated(check) }
+}
+
+#[test]
+fn a_simulated_failure_that_is_not_the_expected_one_does_not_count_as_found() {
+    let clean: fn(Sim) -> windtunnel_sim::Body = |_| Box::pin(async {});
+    let bug: fn(Sim) -> windtunnel_sim::Body = |_| Box::pin(async { panic!("the bug") });
+    assert_eq!(why_missed(&simulated(bug, clean)), None);
+    let other = |_: Sim| -> windtunnel_sim::Body { Box::pin(async { panic!("another") }) };
+    assert_eq!(why_missed(&simulated(other, clean)).unwrap(), "expected `the bug`, found `another`");
+    assert_eq!(why_missed(&simulated(clean, clean)).unwrap(), "expected `the bug`, found nothing in 1000 seeds");
+    let rare = |sim: Sim| -> windtunnel_sim::Body { Box::pin(async move { assert!(sim.seed() > 0, "the bug") }) };
+    assert_eq!(why_missed(&simulated(rare, clean)).unwrap(), "expected it from 20 starting points, found it from 1");
+    assert_eq!(why_missed(&simulated(bug, rare)).unwrap(), "the mended program fails: the bug");
 }
 
 #[test]

@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 48] = [
+const PRIMITIVES: [&str; 50] = [
     "channel",
     "go channel",
     "select",
@@ -54,6 +54,8 @@ const PRIMITIVES: [&str; 48] = [
     "signals",
     "trace",
     "watchdog",
+    "metric bounds",
+    "known bugs",
     "quorum store",
     "par",
     "address lookup",

@@ -75,7 +75,7 @@ fn a_router_ends_when_it_was_idle_and_not_while_it_is_heard_of_or_asked() {
 
 #[test]
 fn a_calculator_that_panics_ends_its_router_and_no_other() {
-    on_two_threads(async {
+    let body = async {
         let routers = Routers::new(Options::default(), Heard);
         for router in [1, 2] {
             routers.event(router, (0, 0)).await.unwrap();
@@ -87,7 +87,8 @@ fn a_calculator_that_panics_ends_its_router_and_no_other() {
         assert_eq!(routers.query(&1).await, Ok(vec![(0, 1)]));
         assert_eq!(routers.query(&2).await, Ok(vec![(0, 0)]));
         routers.stop().await;
-    });
+    };
+    on_two_threads(async { time::timeout(time::secs(20), body).await.expect("its mailbox is not waited for") });
 }
 
 async fn ask_for_routers(addr: SocketAddr) {

@@ -29,7 +29,7 @@ struct Limit {
 /// The limits of a run, and what is counted for them.
 #[derive(Default)]
 pub(crate) struct Limits {
-    limits: Mutex<Vec<Limit>>,
+    declared: Mutex<Vec<Limit>>,
     /// Whether there are any: most runs have none, and every poll asks.
     some: AtomicBool,
     timers: AtomicUsize,
@@ -54,8 +54,8 @@ impl Drop for Pending {
 impl Run {
     /// Ends the simulation, as a panic at `at` would, after the first poll that leaves more than `most` of `measure`.
     pub fn limit(&self, name: &str, most: usize, measure: Measure, at: &'static Location<'static>) {
-        let Limits { limits, some, .. } = &self.0.engine().sim.limits;
-        limits.lock().push(Limit { name: name.to_owned(), most, measure, at });
+        let Limits { declared, some, .. } = &self.0.engine().sim.limits;
+        declared.lock().push(Limit { name: name.to_owned(), most, measure, at });
         some.store(true, Ordering::Relaxed);
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn look(run: &run::Run) {
         return;
     }
     // A measure of the scenario's own is called without the lock: it may do anything.
-    let looked_at = std::mem::take(&mut *limits.limits.lock());
+    let looked_at = std::mem::take(&mut *limits.declared.lock());
     for Limit { name, most, measure, at } in &looked_at {
         let count = match measure {
             Measure::Tasks => run.registry.live().len(),
@@ -82,5 +82,5 @@ pub(super) fn look(run: &run::Run) {
             engine.sim.wake_driver();
         }
     }
-    limits.limits.lock().splice(0..0, looked_at);
+    limits.declared.lock().splice(0..0, looked_at);
 }

@@ -446,7 +446,7 @@ faults! {
             "ready!(self.poll_piece(cx))?;
         self.piece =" => "let _ = self.poll_piece(cx)?;
         self.piece =",
-            caught by "models::tee::each_writer_gets_all_in_order";
+            caught by "tee::each_writer_has_a_prefix_and_those_that_did_not_fail_have_all";
         "a flush waits for one writer only" in TEE:
             "_ if waits => Poll::Pending," => "_ if waits && self.lanes.len() == 1 => Poll::Pending,",
             caught by "models::tee::a_flush_waits_for_every_writer";

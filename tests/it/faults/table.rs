@@ -44,6 +44,9 @@ const SWEEP: &str = "sim/src/sweep.rs";
 const REPORT: &str = "sim/src/report.rs";
 const WATCH: &str = "sim/src/watch.rs";
 const POLLS: &str = "runtime/src/engine/watch.rs";
+const LIMIT: &str = "runtime/src/engine/limit.rs";
+const EXHAUSTIVE: &str = "tests/src/bugs/exhaustive.rs";
+const SIMULATED: &str = "tests/src/bugs/simulated.rs";
 const QUORUM: &str = "patterns/src/quorum.rs";
 
 macro_rules! faults {
@@ -525,6 +528,31 @@ impl Atomic {
         "the search for the smallest failure has the patience of a run" in SHRINK:
             ".patience.at_most(self.budget.time)" => ".patience",
             caught by "watchdog::a_try_that_spins_ends_the_search_for_the_smallest_failure_with_its_budget";
+    }
+    "metric bounds" {
+        "a limit is looked at once and then forgotten" in LIMIT:
+            "limits.declared.lock().splice(0..0, looked_at);" => "drop(looked_at);",
+            caught by "oracle::a_run_that_exceeds_a_limit_fails_when_it_does";
+        "a limit is one too high" in LIMIT:
+            "if count > *most {" => "if count > *most + 1 {",
+            caught by "oracle::what_a_scenario_counts_is_limited";
+        "a sleep that was dropped is a timer still" in LIMIT:
+            "limits.timers.fetch_sub(1, Ordering::Relaxed)" => "limits.timers.load(Ordering::Relaxed)",
+            caught by "oracle::a_run_that_exceeds_a_limit_fails_when_it_does";
+    }
+    "known bugs" {
+        "any failure counts as the expected one" in EXHAUSTIVE:
+            "if failure.kind.word() != self.word {" => "if failure.kind.word().is_empty() {",
+            caught by "bugs::a_failure_that_is_not_the_expected_one_does_not_count_as_found";
+        "where the tasks are is not looked at" in EXHAUSTIVE:
+            "task.label().starts_with(name) && task.wait == *wait" => "task.label().starts_with(name)",
+            caught by "bugs::a_failure_that_is_not_the_expected_one_does_not_count_as_found";
+        "any failing run counts as the expected one" in SIMULATED:
+            "if !failure.symptom().contains(message) {" => "if failure.symptom().is_empty() {",
+            caught by "bugs::a_simulated_failure_that_is_not_the_expected_one_does_not_count_as_found";
+        "one starting point is enough" in SIMULATED:
+            "if found < usize::try_from(STARTS).expect(\"a small number\") {" => "if found < 1 {",
+            caught by "bugs::a_simulated_failure_that_is_not_the_expected_one_does_not_count_as_found";
     }
     "quorum store" {
         "a read does not write back" in QUORUM:

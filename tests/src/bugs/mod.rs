@@ -4,14 +4,17 @@
 mod census;
 mod chat;
 mod client;
+mod conversations;
 mod counter;
 mod exhaustive;
 mod first;
 mod fork_join;
+mod growth;
 mod lookup;
 mod mux;
 mod pipeline;
 mod pubsub;
+mod quorum;
 mod quoted;
 mod repository;
 mod routers;
@@ -19,6 +22,7 @@ mod scheduler;
 mod scheduler_load;
 mod service;
 mod simulated;
+mod timers;
 mod writer;
 
 use std::sync::atomic::AtomicBool;
@@ -93,19 +97,23 @@ pub fn all() -> Vec<&'static Bug> {
     let of_files = [
         chat::BUGS,
         client::BUGS,
+        conversations::BUGS,
         counter::BUGS,
         first::BUGS,
         fork_join::BUGS,
+        growth::BUGS,
         lookup::BUGS,
         mux::BUGS,
         pipeline::BUGS,
         pubsub::BUGS,
+        quorum::BUGS,
         quoted::BUGS,
         repository::BUGS,
         routers::BUGS,
         scheduler::BUGS,
         scheduler_load::BUGS,
         service::BUGS,
+        timers::BUGS,
         writer::BUGS,
     ];
     let mut bugs: Vec<&Bug> = of_files.into_iter().flatten().copied().collect();

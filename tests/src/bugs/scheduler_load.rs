@@ -9,19 +9,14 @@ use windtunnel::task::{JoinSet, spawn_named};
 use windtunnel::time::{millis, secs, sleep, timeout};
 use windtunnel_sim::Sim;
 
-use super::simulated::Program;
-use super::{Bug, Check, Simulated, Symptom};
+use super::Bug;
+use super::simulated::simulated;
 
 /// See [`super::all`].
 pub(super) const BUGS: &[&Bug] =
     &[&UNBOUNDED_GOROUTINES, &RETRY_LIVELOCK, &BLACK_HOLE_SERVER, &AT_LEAST_ONCE, &HUNG_CALL];
 
 type Server = usize;
-
-const fn simulated(id: &'static str, checker: &'static str, programs: [Program; 2], message: &'static str) -> Check {
-    let [buggy, mended] = programs;
-    Check::Simulated(Simulated::new(id, checker, buggy, mended, Symptom { message, tasks: &[] }))
-}
 
 /// The idle servers.
 fn idle(servers: usize) -> Channel<Server> {
@@ -78,8 +73,8 @@ async fn always_failing(sim: Sim, most_tries: Option<usize>) {
     work.send("task").await.expect("work is open");
     while let Some(task) = work.recv().await {
         sleep(millis(10)).await;
-        let tried = tries.fetch_add(1, Ordering::Relaxed) + 1;
-        if most_tries.is_some_and(|most| tried >= most) {
+        let count = tries.fetch_add(1, Ordering::Relaxed) + 1;
+        if most_tries.is_some_and(|most| count >= most) {
             break;
         }
         work.send(task).await.expect("work is open");
@@ -165,7 +160,7 @@ async fn calls_again_after_a_timeout(twice: bool) {
     }
     while calls.join_next().await.is_some() {}
     let effects = effects.load(Ordering::Relaxed);
-    assert_eq!(effects, 1, "one task was executed {effects} times");
+    assert!(effects == 1, "one task was executed {effects} times");
 }
 
 static AT_LEAST_ONCE: Bug = Bug {

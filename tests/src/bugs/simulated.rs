@@ -6,7 +6,7 @@ use std::time::Instant;
 use windtunnel_sim::shrink::Budget;
 use windtunnel_sim::{Failure, Scenario, Sim, Sweep};
 
-use super::Verdict;
+use super::{Check, Verdict};
 
 /// A program, its mended twin, and the failure that the first must end in.
 #[derive(Debug)]
@@ -34,33 +34,37 @@ pub struct Symptom {
 pub(super) type Program = fn(Sim) -> windtunnel_sim::Body;
 
 /// A program as a scenario that no list shows.
-const fn scenario(id: &'static str, body: Program) -> Scenario {
+pub(super) const fn scenario(id: &'static str, body: Program) -> Scenario {
     Scenario { module: "bugs", function: id, package: "windtunnel-suite", summary: "", seeds: 1, body }
+}
+
+/// A program and its mended twin, of which `checker` must say `message`.
+pub(super) const fn simulated(
+    id: &'static str,
+    checker: &'static str,
+    programs: [Program; 2],
+    message: &'static str,
+) -> Check {
+    let [buggy, mended] = programs;
+    let symptom = Symptom { message, tasks: &[] };
+    Check::Simulated(Simulated { checker, buggy: scenario(id, buggy), mended: scenario(id, mended), symptom })
 }
 
 /// Points at which a search for the first failing seed begins, and the distance between two of them.
 const STARTS: u64 = 20;
 const DISTANCE: u64 = 1000;
 
-impl Simulated {
-    /// A program and its twin; whatever `checker` sees must say `message` and, if `tasks` are named, show them.
-    pub(super) const fn new(
-        id: &'static str,
-        checker: &'static str,
-        buggy: Program,
-        mended: Program,
-        symptom: Symptom,
-    ) -> Self {
-        Self { checker, buggy: scenario(id, buggy), mended: scenario(id, mended), symptom }
-    }
+/// Seeds over which a mended program is run at least.
+const LEAST_MENDED: u64 = 100;
 
+impl Simulated {
     pub(super) fn verdict(&self, stop: &'static AtomicBool) -> Verdict {
         let started = Instant::now();
         let mut counts: Vec<u64> = (0..STARTS).filter_map(|k| self.seeds_to_failure(k * DISTANCE, stop)).collect();
         counts.sort_unstable();
         let median = counts.get(counts.len() / 2).copied().unwrap_or(DISTANCE);
         let failure = self.first_failure(stop);
-        let tenfold = 10 * counts.last().copied().unwrap_or(1);
+        let tenfold = (10 * counts.last().copied().unwrap_or(1)).max(LEAST_MENDED);
         let mended = Sweep::new(0..tenfold).run(&self.mended, stop, &|| {});
         let missed = self.missing(counts.len(), failure.as_ref()).or_else(|| {
             mended.failure.as_ref().map(|failure| format!("the mended program fails: {}", failure.symptom()))
