@@ -213,20 +213,27 @@ fn bugs_are_found_and_their_rows_are_json() {
     assert_eq!(rows.len(), stdout(&listed).matches(r#""kind":"bug""#).count());
     assert!(rows.len() > 5);
     for row in rows {
-        assert_eq!((&row["kind"], &row["verdict"], &row["complete"]), (&"bug".into(), &"found".into(), &true.into()));
-        for key in ["name", "symptom", "replay"] {
+        let verdict = row["verdict"].as_str().expect("text");
+        assert_eq!((&row["kind"], &row["complete"]), (&"bug".into(), &true.into()), "{row}");
+        for key in ["name", "symptom", "checker"] {
             assert!(row[key].is_string(), "{key} in {row}");
         }
         for key in ["runs", "elapsed_ms"] {
             assert!(row[key].is_u64(), "{key} in {row}");
         }
+        if verdict == "excluded" || row["checker"] == "compiler" {
+            continue;
+        }
+        assert_eq!(verdict, "found", "{row}");
         // What the row says replays it does: the same failure, exit status 1.
         let replay = row["replay"].as_str().expect("text");
         let arguments: Vec<&str> = replay.strip_prefix("cargo windtunnel ").expect("ours").split(' ').collect();
         let replayed = windtunnel(&arguments);
         assert_eq!(replayed.status.code(), Some(1), "{replay}");
-        let word = row["symptom"].as_str().expect("text").to_uppercase();
-        assert!(stdout(&replayed).contains(&word), "{}", stdout(&replayed));
+        // A model's is a word that its report has in capitals.
+        let symptom = row["symptom"].as_str().expect("text");
+        let shown = stdout(&replayed);
+        assert!(shown.contains(symptom) || shown.contains(&symptom.to_uppercase()), "{shown}");
     }
 }
 

@@ -121,8 +121,9 @@ impl Parker {
         if self.locking.load(Ordering::Relaxed) {
             switching(|| self.late.fetch_add(1, Ordering::AcqRel));
         }
-        self.by_only_waker.store(by_only_waker, Ordering::Relaxed);
-        self.token.store(true, Ordering::Relaxed);
+        // One that was woken already runs on without this wake: nothing says that it comes after it.
+        let is_first = !self.token.swap(true, Ordering::Relaxed);
+        self.by_only_waker.store(by_only_waker && is_first, Ordering::Relaxed);
         if self.locking.load(Ordering::Relaxed) {
             self.has_late.store(true, Ordering::Relaxed);
         } else {

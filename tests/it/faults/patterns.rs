@@ -41,6 +41,7 @@ const REMOTE: &str = "patterns/src/pubsub/remote/mod.rs";
 const REMOTE_SERVER: &str = "patterns/src/pubsub/remote/server.rs";
 const REMOTE_CLIENT: &str = "patterns/src/pubsub/remote/client.rs";
 const SCHEDULER: &str = "patterns/src/scheduler.rs";
+const LOOM: &str = "runtime/src/backend/loom.rs";
 
 faults! {
     "par" {
@@ -161,6 +162,9 @@ faults! {
         "a name may be an option" in FINGER:
             "user.starts_with('-') || " => "",
             caught by "service::finger_speaks_its_protocol";
+        "a task that was woken already is taken for one that its last waker woke" in LOOM:
+            "by_only_waker && is_first" => "by_only_waker",
+            caught by "models::finger::dropped_it_leaves_no_task";
     }
     "mail" {
         "a mail is accepted before it is delivered" in SMTP:

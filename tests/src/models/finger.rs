@@ -57,7 +57,7 @@ pub async fn drained_at_any_moment_it_ends() {
 }
 
 /// Dropped at any moment, it leaves no connection behind, and the client is not kept waiting.
-#[windtunnel_model::test(preemptions = 0)]
+#[windtunnel_model::test(preemptions = 1)]
 pub async fn dropped_it_leaves_no_task() {
     let (here, there) = pipe(1);
     let serving = serve(Once::new(there), server(), options(), Context::named("stop"));

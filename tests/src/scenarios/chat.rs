@@ -71,7 +71,7 @@ impl Handler<usize, usize> for Client {
 }
 
 /// Types numbers for ever, or as long as somebody listens, and reads those that the server says back. The loop of it all is `chat`.
-async fn chat(addr: std::net::SocketAddr, screen: Arc<Screen>, quit: Context) -> Ended {
+async fn chat(stream: TcpStream, screen: Arc<Screen>, quit: Context) -> Ended {
     let (typing, ui) = channel::named("ui", 0);
     let (saying, server) = channel::named("server", 4);
     spawn_named("ui", async move {
@@ -82,7 +82,6 @@ async fn chat(addr: std::net::SocketAddr, screen: Arc<Screen>, quit: Context) ->
             }
         }
     });
-    let stream = TcpStream::connect(addr).await.expect("it listens");
     let (read, write) = stream.into_split();
     spawn_named("server", async move {
         let mut lines = BufReader::new(read).lines();
@@ -103,7 +102,8 @@ pub async fn a_client_lives_on_whatever_befalls_its_server(sim: Sim) {
     let node = server(&sim);
     time::sleep(time::millis(10)).await;
     let (screen, quit) = (Arc::<Screen>::default(), Context::named("quit"));
-    let chat = spawn_named("chat", chat(node.addr(PORT), Arc::clone(&screen), quit.clone()));
+    let stream = TcpStream::connect(node.addr(PORT)).await.expect("it listens");
+    let chat = spawn_named("chat", chat(stream, Arc::clone(&screen), quit.clone()));
     sim.faults(faults::any().on(std::slice::from_ref(&node)).healed_by(time::secs(10)));
     time::sleep(time::secs(10)).await;
     let seen = |count: &AtomicUsize| count.load(Ordering::Relaxed);
