@@ -7,19 +7,26 @@ mod client;
 mod counter;
 mod exhaustive;
 mod first;
+mod flags;
 mod fork_join;
+mod hazards;
+mod helper;
 mod lookup;
 mod mux;
 mod pipeline;
 mod pubsub;
 mod quoted;
+mod refused;
 mod repository;
 mod routers;
 mod scheduler;
 mod scheduler_load;
+mod scheduler_steps;
 mod service;
 mod simulated;
+mod subscription;
 mod writer;
+mod xgo;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -95,18 +102,25 @@ pub fn all() -> Vec<&'static Bug> {
         client::BUGS,
         counter::BUGS,
         first::BUGS,
+        flags::BUGS,
         fork_join::BUGS,
+        hazards::BUGS,
+        helper::BUGS,
         lookup::BUGS,
         mux::BUGS,
         pipeline::BUGS,
         pubsub::BUGS,
         quoted::BUGS,
+        refused::BUGS,
         repository::BUGS,
         routers::BUGS,
         scheduler::BUGS,
         scheduler_load::BUGS,
+        scheduler_steps::BUGS,
         service::BUGS,
+        subscription::BUGS,
         writer::BUGS,
+        xgo::BUGS,
     ];
     let mut bugs: Vec<&Bug> = of_files.into_iter().flatten().copied().collect();
     bugs.sort_by_key(|bug| census::position(bug.id));
