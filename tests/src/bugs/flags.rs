@@ -15,7 +15,7 @@ use super::{Bug, Check, Exhaustive, Expected};
 pub(super) const BUGS: &[&Bug] = &[&DRAINING_RACE, &DELAY_FLAG_RACE];
 
 /// `Handle` of one connection beside a `Shutdown` that a signal calls.
-async fn shut_down_while_handling() {
+fn shut_down_while_handling() {
     let draining = Arc::new(CheckedCell::named("draining", false));
     let seen = Arc::clone(&draining);
     spawn_named("handle", async move {
@@ -49,7 +49,7 @@ static DRAINING_RACE: Bug = Bug {
     mend: "A lock around the flag and the number of sessions, so that the shutdown knows whom it has to wait for.",
     check: Check::Exhaustive(Exhaustive {
         builder: Builder::new,
-        buggy: || Box::pin(shut_down_while_handling()),
+        buggy: || Box::pin(async { shut_down_while_handling() }),
         mended: || Box::pin(drain_while_handling()),
         expected: Expected { word: "DATA RACE", tasks: &[("handle", "running")], message: "cell draining: " },
     }),

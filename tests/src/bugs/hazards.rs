@@ -9,7 +9,7 @@ use std::task::Poll;
 use windtunnel::go::{self, Channel};
 use windtunnel::sync::Mutex;
 use windtunnel::task::spawn_named;
-use windtunnel::{Receiver, Sender, channel, select, time};
+use windtunnel::{Receiver, channel, select, time};
 use windtunnel_model::Builder;
 
 use super::{Bug, Check, Exhaustive, Expected};
@@ -135,7 +135,7 @@ async fn caught(task: impl Future<Output = ()>) -> Result<(), &'static str> {
 }
 
 /// A call that panics; quietly, since a checker takes a panic that is reported for the end of the run.
-async fn panicking_call(_server: Server) {
+fn panicking_call(_server: Server) {
     resume_unwind(Box::new("index out of bounds"));
 }
 
@@ -152,7 +152,7 @@ static PANIC_IN_TASK: Bug = Bug {
                 let (server, back) = (take(&idle).await, idle.clone());
                 spawn_named("call 0", async move {
                     let task = async {
-                        panicking_call(server).await;
+                        panicking_call(server);
                         back.send(server).await.expect("idle is never closed");
                     };
                     caught(task).await.expect_err("it panics");
@@ -165,7 +165,7 @@ static PANIC_IN_TASK: Bug = Bug {
                 let idle = idle();
                 let (server, back) = (take(&idle).await, idle.clone());
                 spawn_named("call 0", async move {
-                    caught(panicking_call(server)).await.expect_err("it panics");
+                    caught(async { panicking_call(server) }).await.expect_err("it panics");
                     back.send(server).await.expect("idle is never closed");
                 });
                 take(&idle).await;
@@ -205,64 +205,58 @@ static COOPERATIVE_SCHEDULING: Bug = Bug {
     }),
 };
 
-/// `for { select { case e := <-events: …; case <-quit: return } }`, where the `None` of a closed channel says nothing to it.
-async fn handle_some(events: Receiver<u8>, quit: Receiver<()>) {
+/// Two inputs of which one has an event, and whose senders are then gone.
+fn two_inputs() -> [Receiver<u8>; 2] {
+    let ((left, events), (_, none)) = (channel::named("left", 1), channel::named("right", 1));
+    left.try_send(1).expect("there is room for it");
+    [events, none]
+}
+
+/// `for { select { case e := <-left: …; case e := <-right: … } }`, to which the `None` of a closed channel says nothing.
+async fn handle([left, right]: [Receiver<u8>; 2]) {
     loop {
-        select! {
-            event = events.recv() => if let Some(event) = event {
-                assert_eq!(event, 1);
-            },
-            _ = quit.recv() => return,
+        let event = select! {
+            event = left.recv() => event,
+            event = right.recv() => event,
+        };
+        if let Some(event) = event {
+            assert_eq!(event, 1);
         }
     }
 }
 
-/// The same, with an arm that is disabled at the close.
-async fn handle_while_open(events: Receiver<u8>, quit: Receiver<()>) {
-    let mut events = Some(events);
-    loop {
+/// The same, with arms that are disabled at the close, and an end when both are.
+async fn handle_while_open(inputs: [Receiver<u8>; 2]) {
+    let [mut left, mut right] = inputs.map(Some);
+    while left.is_some() || right.is_some() {
         select! {
-            event = events.as_ref().map(Receiver::recv) => match event {
+            event = left.as_ref().map(Receiver::recv) => match event {
                 Some(event) => assert_eq!(event, 1),
-                None => events = None,
+                None => left = None,
             },
-            _ = quit.recv() => return,
+            event = right.as_ref().map(Receiver::recv) => match event {
+                Some(event) => assert_eq!(event, 1),
+                None => right = None,
+            },
         }
     }
-}
-
-/// Both ends of the handler's channels.
-fn handler() -> ((Sender<u8>, Sender<()>), (Receiver<u8>, Receiver<()>)) {
-    let ((events, input), (quit, told)) = (channel::named("events", 1), channel::named("quit", 0));
-    ((events, quit), (input, told))
-}
-
-/// An event, the end of the events, and a request to quit.
-async fn one_event((events, quit): (Sender<u8>, Sender<()>)) {
-    events.send(1).await.expect("the handler receives");
-    drop(events);
-    quit.send(()).await.expect("the handler receives");
 }
 
 static CLOSE_SEMANTICS: Bug = Bug {
     id: "close-semantics",
     source: "000:1306-1321, on channels with Rust's rules",
-    summary: "Every sender is gone, and the arm that receives is ready for ever, with nothing: the loop spins on it.",
-    mend: "Disable the arm at its first `None`.",
+    summary: "Every sender is gone, and an arm that receives is ready for ever, with nothing: the loop spins on it.",
+    mend: "Disable an arm at its first `None`, and end when none is left.",
     check: Check::Exhaustive(Exhaustive {
         builder: || Builder::new().max_steps(1000),
         buggy: || {
             Box::pin(async {
-                let (ends, (events, quit)) = handler();
-                spawn_named("handler", handle_some(events, quit));
-                one_event(ends).await;
+                spawn_named("handler", handle(two_inputs()));
             })
         },
         mended: || {
             Box::pin(async {
-                let (ends, (events, quit)) = handler();
-                spawn_named("handler", handle_while_open(events, quit));
-                one_event(ends).await;
+                spawn_named("handler", handle_while_open(two_inputs()));
             })
         },
         expected: Expected { word: "NO PROGRESS", tasks: &[("handler", "running")], message: "" },
@@ -270,7 +264,7 @@ static CLOSE_SEMANTICS: Bug = Bug {
 };
 
 /// Two tasks that need two locks, while main has nothing to do with either.
-async fn two_locks(second_begins_with_a: bool) {
+fn two_locks(second_begins_with_a: bool) {
     let (a, b) = (Arc::new(Mutex::named("a", ())), Arc::new(Mutex::named("b", ())));
     let both = |first: &Arc<Mutex<()>>, then: &Arc<Mutex<()>>| {
         let (first, then) = (Arc::clone(first), Arc::clone(then));
@@ -290,8 +284,8 @@ static NO_DEADLOCK_DETECTOR: Bug = Bug {
     mend: "One order for all locks; and a harness that asks at the end who is left.",
     check: Check::Exhaustive(Exhaustive {
         builder: Builder::new,
-        buggy: || Box::pin(two_locks(false)),
-        mended: || Box::pin(two_locks(true)),
+        buggy: || Box::pin(async { two_locks(false) }),
+        mended: || Box::pin(async { two_locks(true) }),
         expected: Expected {
             word: "LEAK",
             tasks: &[("left", "mutex lock (b)"), ("right", "mutex lock (a)")],

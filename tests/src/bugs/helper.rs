@@ -143,7 +143,7 @@ fn published_and_cancelled(event: u64) -> Channel<u64> {
 }
 
 /// A subscriber with room for an event cancels and comes back, with the same channel or with a fresh one, and cancels again.
-async fn come_back(fresh: bool) {
+fn come_back(fresh: bool) {
     let c = go::named("c", 1);
     start_helper(&published_and_cancelled(1), &c, GOES_ON, None);
     let again = if fresh { go::named("c", 1) } else { c };
@@ -159,8 +159,8 @@ static RESUBSCRIBE_OVERLAP: Bug = Bug {
     mend: "A fresh channel for each subscription.",
     check: Check::Exhaustive(Exhaustive {
         builder: Builder::new,
-        buggy: || Box::pin(come_back(false)),
-        mended: || Box::pin(come_back(true)),
+        buggy: || Box::pin(async { come_back(false) }),
+        mended: || Box::pin(async { come_back(true) }),
         expected: Expected { word: "PANIC", tasks: &[("helper", "running")], message: "closed channel" },
     }),
 };

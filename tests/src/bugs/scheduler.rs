@@ -323,7 +323,7 @@ static LATE_REGISTRATION_BLOCKS: Bug = Bug {
     id: "sched-late-registration-blocks",
     source: "002:2333-2351",
     summary: "A server registers after Schedule has returned: nobody takes its name any more, and it waits for ever.",
-    mend: "Tell who registers servers that it is over, and have him look.",
+    mend: "Tell the registrar when Schedule is over, and have it select on that.",
     check: Check::Exhaustive(Exhaustive {
         builder: Builder::new,
         buggy: || Box::pin(register_late(false)),
