@@ -64,7 +64,7 @@ pub enum Check {
     Compiler {
         /// The program.
         program: &'static str,
-        /// What the compiler says of it; the test `refused` of the runtime holds that it does.
+        /// What the compiler says of it; the test `refused` of `windtunnel-refused` holds that it does.
         refusal: &'static str,
     },
     /// Not looked for.

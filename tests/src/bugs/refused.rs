@@ -1,4 +1,4 @@
-//! Bugs that safe Rust refuses. The programs are those of the runtime's test `refused`, which holds that each is refused so.
+//! Bugs that safe Rust refuses. The programs are those of the package `windtunnel-refused`, whose test holds that each is refused so.
 
 use super::{Bug, Check};
 
@@ -9,8 +9,8 @@ pub(super) const BUGS: &[&Bug] = &[&COPY_IGNORED, &SAFEMAP_ESCAPE, &LOOP_VARIABL
 macro_rules! refused {
     ($id:literal) => {
         Check::Compiler {
-            program: include_str!(concat!("../../../runtime/tests/refused/", $id, ".rs")),
-            refusal: include_str!(concat!("../../../runtime/tests/refused/", $id, ".stderr")),
+            program: include_str!(concat!("../../../runtime/refused/programs/", $id, ".rs")),
+            refusal: include_str!(concat!("../../../runtime/refused/programs/", $id, ".stderr")),
         }
     };
 }
