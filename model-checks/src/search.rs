@@ -4,7 +4,7 @@
 //! by (task, ordinal). loom runs once per table; the keys it met are enumerated like an odometer, depth first.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -201,7 +201,7 @@ impl Search {
                 if let Some(bound) = bound {
                     shared.bounds.push(bound);
                     drop(shared);
-                    panic_any(Stopped);
+                    resume_unwind(Box::new(Stopped));
                 }
                 shared.executions += 1;
                 shared.entered = Some(run.enter());

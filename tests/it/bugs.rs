@@ -1,5 +1,6 @@
 //! Each known bug is found as its entry says, its mended twin is clean, and `docs/bugs.md`, generated here, says so.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
@@ -28,6 +29,15 @@ fn every_known_bug_is_found_and_its_mended_twin_is_clean() {
         assert!(verdict.complete, "{}: {}", bug.id, verdict.mended);
     }
     assert!(missed.is_empty(), "{missed}");
+}
+
+#[test]
+fn every_bug_of_the_census_is_found_or_excluded_with_a_reason() {
+    let all = bugs::all();
+    let ids: BTreeSet<&str> = all.iter().map(|bug| bug.id).collect();
+    assert_eq!(ids.len(), all.len(), "an id stands twice");
+    let absent: Vec<_> = CENSUS.iter().flat_map(|(_, _, ids)| *ids).filter(|id| !ids.contains(**id)).collect();
+    assert!(absent.is_empty(), "without an entry: {absent:?}");
 }
 
 /// A program that deadlocks, expected to end in `word` with main in `wait`, and its mended twin.

@@ -8,22 +8,29 @@ mod conversations;
 mod counter;
 mod exhaustive;
 mod first;
+mod flags;
 mod fork_join;
 mod growth;
+mod hazards;
+mod helper;
 mod lookup;
 mod mux;
 mod pipeline;
 mod pubsub;
 mod quorum;
 mod quoted;
+mod refused;
 mod repository;
 mod routers;
 mod scheduler;
 mod scheduler_load;
+mod scheduler_steps;
 mod service;
 mod simulated;
+mod subscription;
 mod timers;
 mod writer;
+mod xgo;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -61,7 +68,7 @@ pub enum Check {
     Compiler {
         /// The program.
         program: &'static str,
-        /// What the compiler says of it; the test `refused` of the runtime holds that it does.
+        /// What the compiler says of it; the test `refused` of `windtunnel-refused` holds that it does.
         refusal: &'static str,
     },
     /// Not looked for.
@@ -100,21 +107,28 @@ pub fn all() -> Vec<&'static Bug> {
         conversations::BUGS,
         counter::BUGS,
         first::BUGS,
+        flags::BUGS,
         fork_join::BUGS,
         growth::BUGS,
+        hazards::BUGS,
+        helper::BUGS,
         lookup::BUGS,
         mux::BUGS,
         pipeline::BUGS,
         pubsub::BUGS,
         quorum::BUGS,
         quoted::BUGS,
+        refused::BUGS,
         repository::BUGS,
         routers::BUGS,
         scheduler::BUGS,
         scheduler_load::BUGS,
+        scheduler_steps::BUGS,
         service::BUGS,
         timers::BUGS,
+        subscription::BUGS,
         writer::BUGS,
+        xgo::BUGS,
     ];
     let mut bugs: Vec<&Bug> = of_files.into_iter().flatten().copied().collect();
     bugs.sort_by_key(|bug| census::position(bug.id));

@@ -1,6 +1,5 @@
 //! Bugs of publish/subscribe (talk 002, pattern 1), on channels with Go's rules.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use windtunnel::go::{self, Channel};
@@ -12,31 +11,25 @@ use windtunnel_model::Builder;
 use super::{Bug, Check, Exhaustive, Expected};
 
 /// See [`super::all`].
-pub(super) const BUGS: &[&Bug] = &[
-    &CANCEL_DEADLOCK,
-    &SUBSCRIBER_GONE_BLOCKS,
-    &LOOP_NO_SHUTDOWN,
-    &HELPER_EXITS_AT_ONCE,
-    &HELPER_CLOSED_INPUT_ZERO_EVENTS,
-    &SELF_PUBLISH_DEADLOCK,
-];
+pub(super) const BUGS: &[&Bug] =
+    &[&CANCEL_DEADLOCK, &SUBSCRIBER_GONE_BLOCKS, &LOOP_NO_SHUTDOWN, &SELF_PUBLISH_DEADLOCK];
 
 /// The server as a mutex, with one subscriber at most: `map[chan Event]bool`.
-type Server = Arc<Mutex<Option<Channel<u64>>>>;
+pub(super) type Server = Arc<Mutex<Option<Channel<u64>>>>;
 
-fn server_of(c: &Channel<u64>) -> Server {
+pub(super) fn server_of(c: &Channel<u64>) -> Server {
     Arc::new(Mutex::named("mu", Some(c.clone())))
 }
 
 /// `s.mu.Lock(); defer s.mu.Unlock(); for c := range s.sub { c <- e }`
-async fn publish(server: &Server, event: u64) {
+pub(super) async fn publish(server: &Server, event: u64) {
     if let Some(c) = &*server.lock().await {
         c.send(event).await.expect("only the server closes it");
     }
 }
 
 /// `s.mu.Lock(); defer s.mu.Unlock(); close(c); delete(s.sub, c)`
-async fn cancel(server: &Server) {
+pub(super) async fn cancel(server: &Server) {
     if let Some(c) = server.lock().await.take() {
         c.close().expect("only the server closes it");
     }
@@ -152,73 +145,6 @@ static LOOP_NO_SHUTDOWN: Bug = Bug {
             )],
             message: "",
         },
-    }),
-};
-
-/// `func helper(in <-chan Event, out chan<- Event)`, which goes on while `goes_on(in != nil, len(q) > 0)`. What a closed `in`
-/// gives is `at_close`: nothing, or Go's zero value.
-fn helper(goes_on: fn(bool, bool) -> bool, at_close: Option<u64>) -> [Channel<u64>; 2] {
-    let ends = [go::named("in", 0), go::named("out", 0)];
-    let [input, out] = ends.clone();
-    spawn_named("helper", async move {
-        let (mut input, mut queue) = (Some(input), VecDeque::new());
-        while goes_on(input.is_some(), !queue.is_empty()) {
-            select! {
-                _ = queue.front().map(|event| out.send(*event)) => drop(queue.pop_front()),
-                event = input.as_ref().map(Channel::recv) => match event.or(at_close) {
-                    Some(event) => queue.push_back(event),
-                    None => input = None,
-                },
-            }
-        }
-        out.close().expect("closed once");
-    });
-    ends
-}
-
-/// Hands two events to the helper, as the loop does, and then reads what the subscriber got.
-async fn publish_twice(goes_on: fn(bool, bool) -> bool) {
-    let [input, out] = helper(goes_on, None);
-    for event in [1, 2] {
-        input.send(event).await.expect("not closed yet");
-    }
-    input.close().expect("closed once");
-    for event in [Some(1), Some(2), None] {
-        assert_eq!(out.recv().await, event);
-    }
-}
-
-/// Nobody says it in the talk: the condition reads as "while there is something to do", and there is nothing yet.
-static HELPER_EXITS_AT_ONCE: Bug = Bug {
-    id: "helper-exits-at-once",
-    source: "002:945",
-    summary: "The helper goes on while its input is open and its queue is not empty: it is empty at first, so that it ends at once.",
-    mend: "Go on while the input is open *or* something is queued.",
-    check: Check::Exhaustive(Exhaustive {
-        builder: Builder::new,
-        buggy: || Box::pin(publish_twice(|open, queued| open && queued)),
-        mended: || Box::pin(publish_twice(|open, queued| open || queued)),
-        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (in)")], message: "" },
-    }),
-};
-
-/// Hint 13, close a channel to signal that no more values will be sent: who receives has to look.
-async fn close_the_input(goes_on: fn(bool, bool) -> bool, at_close: Option<u64>) {
-    let [input, out] = helper(goes_on, at_close);
-    input.close().expect("closed once");
-    assert_eq!(out.recv().await, None, "the subscriber gets an event that nobody published");
-}
-
-static HELPER_CLOSED_INPUT_ZERO_EVENTS: Bug = Bug {
-    id: "helper-closed-input-zero-events",
-    source: "002:876-929",
-    summary: "A closed input gives zero values without end, and the helper takes each for an event.",
-    mend: "Look at whether the input is closed, and then disable its arm.",
-    check: Check::Exhaustive(Exhaustive {
-        builder: Builder::new,
-        buggy: || Box::pin(close_the_input(|_, _| true, Some(0))),
-        mended: || Box::pin(close_the_input(|open, queued| open || queued, None)),
-        expected: Expected { word: "NO PROGRESS", tasks: &[("helper", "running")], message: "" },
     }),
 };
 

@@ -8,7 +8,48 @@ use windtunnel_patterns::quoted::{self, Ended, Held, ReadChar, Status};
 use super::{Bug, Check, Exhaustive, Expected};
 
 /// See [`super::all`].
-pub(super) const BUGS: &[&Bug] = &[&NO_FINAL_STATUS, &EARLY_STOP_LEAK, &CALL_AFTER_DONE];
+pub(super) const BUGS: &[&Bug] =
+    &[&SHADOWED_VARIABLE, &NO_FINAL_STATUS, &EARLY_STOP_LEAK, &CALL_AFTER_DONE, &EOF_UNDEFINED];
+
+/// `if readChar() != '"' { return false }; var c rune; for c != '"' { c := readChar(); … }`, as printed three times. `go vet` and
+/// rustc say nothing of it, Clippy does.
+#[expect(clippy::while_immutable_condition, reason = "it is the bug")]
+fn read_string(mut read_char: impl FnMut() -> char) -> bool {
+    if read_char() != '"' {
+        return false;
+    }
+    let c = '\0';
+    while c != '"' {
+        let c = read_char();
+        if c == '\\' {
+            read_char();
+        }
+    }
+    true
+}
+
+/// Nobody says it in the talk.
+static SHADOWED_VARIABLE: Bug = Bug {
+    id: "quote-shadowed-variable",
+    source: "002:55-57, 106-108, 132-134",
+    summary: "Within the loop a second variable `c` hides the one that the loop looks at: it reads on beyond the closing quote.",
+    mend: "Assign to the variable that is there: `c = readChar()`.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let mut text = r#""a""#.chars();
+                assert!(read_string(|| text.next().expect("the quote is closed, and more is read")));
+            })
+        },
+        mended: || Box::pin(async { assert_eq!(quoted::code(&mut r#""a""#.chars()).await, Status::Success) }),
+        expected: Expected {
+            word: "PANIC",
+            tasks: &[("main", "running")],
+            message: "the quote is closed, and more is read",
+        },
+    }),
+};
 
 /// The reader as printed.
 struct QuoteReader {
@@ -104,5 +145,43 @@ static CALL_AFTER_DONE: Bug = Bug {
             })
         },
         expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (char)")], message: "" },
+    }),
+};
+
+/// `state := 0; for { c := readChar(); switch state { … } }`, where the characters come from a channel and the zero value after
+/// its close.
+async fn table(char: &Channel<char>) -> bool {
+    let mut state = 0;
+    loop {
+        let c = char.recv().await.unwrap_or_default();
+        state = match (state, c) {
+            (0, '"') => 1,
+            (0, _) => return false,
+            (1, '"') => return true,
+            (1, '\\') => 2,
+            _ => 1,
+        };
+    }
+}
+
+static EOF_UNDEFINED: Bug = Bug {
+    id: "quote-eof-undefined",
+    source: "002:22-43",
+    summary: "The input ends within the string, and there is no character that says so: the reader reads on for ever.",
+    mend: "A value for the end of the input, here `None`, and a status for it.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: || Builder::new().max_steps(1000),
+        buggy: || {
+            Box::pin(async {
+                let char = go::named("char", 2);
+                for c in "\"a".chars() {
+                    char.send(c).await.expect("not closed yet");
+                }
+                char.close().expect("closed once");
+                table(&char).await;
+            })
+        },
+        mended: || Box::pin(async { assert_eq!(quoted::table(&mut "\"a".chars()).await, Status::NeedMoreInput) }),
+        expected: Expected { word: "NO PROGRESS", tasks: &[("main", "running")], message: "" },
     }),
 };

@@ -8,7 +8,16 @@ use windtunnel_model::Builder;
 use super::{Bug, Check, Exhaustive, Expected};
 
 /// See [`super::all`].
-pub(super) const BUGS: &[&Bug] = &[&WORK_DONE_DEADLOCK, &ACCEPT_LEAK, &CLOSE_BEFORE_REQUEUE, &CLOSED_SERVERS_SPIN];
+pub(super) const BUGS: &[&Bug] = &[
+    &LEN_OF_CHANNEL,
+    &WORK_DONE_DEADLOCK,
+    &ACCEPT_LEAK,
+    &CLOSE_BEFORE_REQUEUE,
+    &REQUEUE_UNBUFFERED,
+    &CLOSED_SERVERS_SPIN,
+    &NAIVE_CLOSE_FIX,
+    &LATE_REGISTRATION_BLOCKS,
+];
 
 type Server = &'static str;
 
@@ -69,7 +78,7 @@ async fn receive_all(done: &Channel<bool>, tasks: usize) {
     }
 }
 
-/// The step with a buffered `work` and an exit: what all four bugs are mended to.
+/// The step with a buffered `work` and an exit: what most of the bugs are mended to.
 async fn mended(servers: Channel<Server>, tasks: usize) {
     let (work, done, exit) = (go::named("work", tasks), go::named("done", 0), go::named("exit", 0));
     accept_until(&exit, servers, &work, &done);
@@ -78,6 +87,30 @@ async fn mended(servers: Channel<Server>, tasks: usize) {
     work.close().expect("closed once");
     exit.close().expect("closed once");
 }
+
+static LEN_OF_CHANNEL: Bug = Bug {
+    id: "sched-len-of-channel",
+    source: "002:1773-1792",
+    summary: "The length of a channel is what waits in it, here nothing, and not how many servers came: Schedule returns before its \
+              task is done, and the server waits for ever to report.",
+    mend: "Report each task instead of each server: their number is known.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let (servers, work, done) = (registered(&["a"]), go::named("work", 0), go::named("done", 0));
+                // So that the accept loop, which has no other end yet, is not the leak that is seen.
+                servers.close().expect("closed once");
+                accept_for_ever(servers.clone(), &work, &done);
+                send_all(&work, 1).await;
+                work.close().expect("closed once");
+                receive_all(&done, servers.len()).await;
+            })
+        },
+        mended: || Box::pin(mended(registered(&["a"]), 1)),
+        expected: Expected { word: "LEAK", tasks: &[("run a", "channel send (done)")], message: "" },
+    }),
+};
 
 static WORK_DONE_DEADLOCK: Bug = Bug {
     id: "sched-work-done-deadlock",
@@ -166,6 +199,33 @@ static CLOSE_BEFORE_REQUEUE: Bug = Bug {
     }),
 };
 
+/// The work is sent by a task of its own, as one step has it, with so much room; a failed task is put back.
+async fn with_a_sender(room: usize) {
+    let (work, done) = (go::named("work", room), go::named("done", 0));
+    spawn_named("run a", requeueing(work.clone(), done.clone()));
+    let sending = work.clone();
+    spawn_named("send", async move { sending.send((0, 0)).await.expect("send on closed channel") });
+    done.recv().await.expect("done is never closed");
+    work.close().expect("closed once");
+}
+
+static REQUEUE_UNBUFFERED: Bug = Bug {
+    id: "sched-requeue-unbuffered",
+    source: "002:2001-2006 with 002:2121-2285",
+    summary: "The only server puts its failed task back into a queue without room: it waits for a server to take it, which is itself.",
+    mend: "Room for every task in the queue of work.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(with_a_sender(0)),
+        mended: || Box::pin(with_a_sender(1)),
+        expected: Expected {
+            word: "DEADLOCK",
+            tasks: &[("main", "channel recv (done)"), ("run a", "channel send (work)")],
+            message: "",
+        },
+    }),
+};
+
 static CLOSED_SERVERS_SPIN: Bug = Bug {
     id: "sched-closed-servers-spin",
     source: "002:2336",
@@ -197,17 +257,77 @@ static CLOSED_SERVERS_SPIN: Bug = Bug {
                 exit.send(()).await.expect("exit is never closed");
             })
         },
-        mended: || {
-            Box::pin(async {
-                let servers = registered(&["a"]);
-                servers.close().expect("closed once");
-                mended(servers, 1).await;
-            })
-        },
+        mended: || Box::pin(mended(closed_list(), 1)),
         expected: Expected {
             word: "TOO MANY TASKS",
             tasks: &[("run \"\"", "running"), ("accept", "running")],
             message: "",
         },
+    }),
+};
+
+/// `srv, ok := <-servers; if !ok { return }`
+async fn accept_until_closed(exit: Channel<()>, servers: Channel<Server>, work: Channel<usize>, done: Channel<bool>) {
+    loop {
+        select! {
+            server = servers.recv() => {
+                let Some(server) = server else { return };
+                spawn_named(format!("run {server}"), run_tasks(server, work.clone(), done.clone()));
+            }
+            _ = exit.recv() => return,
+        }
+    }
+}
+
+/// One server and one task; the list of servers is complete.
+fn closed_list() -> Channel<Server> {
+    let servers = registered(&["a"]);
+    servers.close().expect("closed once");
+    servers
+}
+
+static NAIVE_CLOSE_FIX: Bug = Bug {
+    id: "sched-naive-close-fix",
+    source: "002:2333-2351, with the mend that comes to mind first",
+    summary: "The accept loop ends at the close of the list of servers, and Schedule waits to tell it to exit.",
+    mend: "Close the exit channel instead of sending on it, which waits for nobody.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || {
+            Box::pin(async {
+                let (work, done, exit) = (go::named("work", 1), go::named("done", 0), go::named("exit", 0));
+                spawn_named("accept", accept_until_closed(exit.clone(), closed_list(), work.clone(), done.clone()));
+                send_all(&work, 1).await;
+                receive_all(&done, 1).await;
+                work.close().expect("closed once");
+                exit.send(()).await.expect("exit is never closed");
+            })
+        },
+        mended: || Box::pin(mended(closed_list(), 1)),
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "channel send (exit)")], message: "" },
+    }),
+};
+
+/// A server registers after a Schedule that had no task to do; who registers it may look whether that is over.
+async fn register_late(looks: bool) {
+    let (servers, over) = (go::named("servers", 0), go::named::<()>("over", 0));
+    mended(servers.clone(), 0).await;
+    over.close().expect("closed once");
+    select! {
+        sent = servers.send("late") => sent.expect("servers is never closed"),
+        _ = looks.then(|| over.recv()) => {}
+    }
+}
+
+static LATE_REGISTRATION_BLOCKS: Bug = Bug {
+    id: "sched-late-registration-blocks",
+    source: "002:2333-2351",
+    summary: "A server registers after Schedule has returned: nobody takes its name any more, and it waits for ever.",
+    mend: "Tell the registrar when Schedule is over, and have it select on that.",
+    check: Check::Exhaustive(Exhaustive {
+        builder: Builder::new,
+        buggy: || Box::pin(register_late(false)),
+        mended: || Box::pin(register_late(true)),
+        expected: Expected { word: "DEADLOCK", tasks: &[("main", "select {channel send (servers)}")], message: "" },
     }),
 };
