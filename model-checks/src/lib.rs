@@ -29,6 +29,7 @@
 //! [loom]: https://docs.rs/loom
 
 mod builder;
+mod explore;
 mod report;
 mod schedule;
 mod search;
@@ -36,7 +37,9 @@ mod search;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use builder::Builder;
+pub use builder::{Builder, Engine};
+#[doc(hidden)]
+pub use explore::Outcomes;
 pub use report::{Failure, FailureKind, Report, set_replay_command};
 pub use schedule::{Schedule, ScheduleError};
 pub use windtunnel_macros::model_test as test;

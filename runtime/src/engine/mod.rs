@@ -5,6 +5,8 @@
 //! at it afterwards. Users of windtunnel need none of this.
 
 #[cfg(feature = "model")]
+pub mod explore;
+#[cfg(feature = "model")]
 mod model;
 #[cfg(feature = "sim")]
 pub mod net;
