@@ -171,12 +171,18 @@ impl Builder {
         }
     }
 
-    /// Every outcome of `body` in an exploration that goes on after failures; without `reduced` each order of steps is tried.
+    /// Every end of `body` in an exploration that goes on after failures, as `seen` describes it; without `reduced` each order of
+    /// steps is tried.
     #[doc(hidden)]
-    pub fn outcomes<F>(&self, name: &str, reduced: bool, body: impl Fn() -> F + Send + Sync + 'static) -> Outcomes
+    pub fn outcomes<F>(
+        &self,
+        reduced: bool,
+        body: impl Fn() -> F + Send + Sync + 'static,
+        seen: impl FnMut() -> String,
+    ) -> Outcomes
     where
         F: Future<Output = ()> + 'static,
     {
-        Explorer::new(self.engine(Engine::Explore), name, body).outcomes(reduced)
+        Explorer::new(self.engine(Engine::Explore), "outcomes", body).outcomes(reduced, seen)
     }
 }

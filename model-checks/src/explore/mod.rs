@@ -35,8 +35,8 @@ pub struct Outcomes {
     pub executions: u64,
     /// Executions that were given up since others have their outcome.
     pub given_up: u64,
-    /// Every way in which one failed, with who was blocked where.
-    pub failures: BTreeSet<String>,
+    /// How they ended: what was seen, and how it failed, with who was blocked where.
+    pub ends: BTreeSet<String>,
     /// The bounds that were hit.
     pub bounds: Vec<String>,
 }
@@ -57,9 +57,10 @@ struct Mode {
     skips_waits: bool,
     /// Keeps the order that checked cells are judged by.
     ordered: bool,
-    /// Goes on after a failure.
-    goes_on: bool,
 }
+
+/// Is told how an execution ended; whether the search goes on after that.
+type Ended<'a> = dyn FnMut(Option<(&FailureKind, &[TaskState])>) -> bool + 'a;
 
 /// A search under way.
 struct Search<'a> {
@@ -69,7 +70,7 @@ struct Search<'a> {
     executions: u64,
     given_up: u64,
     bounds: Vec<Bound>,
-    failures: Vec<(FailureKind, Vec<TaskState>, Schedule)>,
+    failure: Option<(FailureKind, Vec<TaskState>, Schedule)>,
 }
 
 /// Why an execution ended.
@@ -94,36 +95,34 @@ impl Explorer {
 
     /// Searches until everything is explored, a limit is hit, or an execution fails.
     pub(crate) fn run(&self) -> Report {
-        let search = self.search(true, false);
+        let search = self.search(true, |failure| failure.is_none());
         let mut report = Report::new(&self.name, Engine::Explore);
         report.executions = search.executions;
         search.bounds.into_iter().for_each(|bound| report.add_bound(bound));
-        report.failure = search.failures.into_iter().next().map(|failure| self.explain(failure, search.executions));
+        report.failure = search.failure.map(|failure| self.explain(failure, search.executions));
         report.elapsed = self.started.elapsed();
         report
     }
 
-    pub(crate) fn outcomes(&self, reduced: bool) -> Outcomes {
-        let search = self.search(reduced, true);
-        let blocked = |tasks: &[TaskState]| {
-            let mut blocked: Vec<_> = tasks.iter().map(|task| format!("{} {}", task.label(), task.wait)).collect();
-            blocked.sort();
-            blocked.join(", ")
-        };
-        let failures = search.failures.iter().map(|(kind, tasks, _)| match kind {
-            FailureKind::Deadlock | FailureKind::Leak => format!("{}: {}", kind.word(), blocked(tasks)),
-            _ => format!("{kind:?}"),
+    pub(crate) fn outcomes(&self, reduced: bool, mut seen: impl FnMut() -> String) -> Outcomes {
+        let mut ends = BTreeSet::new();
+        let search = self.search(reduced, |failure| {
+            ends.insert(match failure {
+                None => seen(),
+                Some((FailureKind::Deadlock | FailureKind::Leak, tasks)) => {
+                    format!("{} blocked: {}", seen(), blocked(tasks))
+                }
+                // How far the others were then is of no interest.
+                Some((kind, _)) => format!("{kind:?}"),
+            });
+            true
         });
-        Outcomes {
-            executions: search.executions,
-            given_up: search.given_up,
-            failures: failures.collect(),
-            bounds: search.bounds.iter().map(ToString::to_string).collect(),
-        }
+        let Search { executions, given_up, bounds, .. } = search;
+        Outcomes { executions, given_up, ends, bounds: bounds.iter().map(ToString::to_string).collect() }
     }
 
-    fn search(&self, reduced: bool, goes_on: bool) -> Search<'_> {
-        let mut mode = Mode { reduced, skips_waits: reduced, ordered: false, goes_on };
+    fn search(&self, reduced: bool, mut ended: impl FnMut(Option<(&FailureKind, &[TaskState])>) -> bool) -> Search<'_> {
+        let mut mode = Mode { reduced, skips_waits: reduced, ordered: false };
         loop {
             let mut search = Search {
                 explorer: self,
@@ -132,9 +131,9 @@ impl Explorer {
                 executions: 0,
                 given_up: 0,
                 bounds: self.builder.preemptions.map(Bound::Preemptions).into_iter().collect(),
-                failures: Vec::new(),
+                failure: None,
             };
-            match search.run() {
+            match search.run(&mut ended) {
                 Some(other) => mode = other,
                 None => return search,
             }
@@ -198,6 +197,13 @@ impl Explorer {
     }
 }
 
+/// Who is blocked where.
+fn blocked(tasks: &[TaskState]) -> String {
+    let mut blocked: Vec<_> = tasks.iter().map(|task| format!("{} {}", task.label(), task.wait)).collect();
+    blocked.sort();
+    blocked.join(", ")
+}
+
 /// What became of an execution in which a task panicked.
 fn failed(run: &Run) -> (FailureKind, Vec<TaskState>) {
     let Some(Stopped { stop, tasks, .. }) = run.stopped() else { return (FailureKind::Stale, run.tasks()) };
@@ -224,7 +230,7 @@ fn verdict(execution: &Execution) -> Option<(FailureKind, Vec<TaskState>)> {
 
 impl Search<'_> {
     /// Runs executions until nothing is left; the mode in which to begin anew, if this one will not do.
-    fn run(&mut self) -> Option<Mode> {
+    fn run(&mut self, ended: &mut Ended<'_>) -> Option<Mode> {
         begin_search(self.mode.ordered);
         let mut next = None;
         loop {
@@ -236,12 +242,14 @@ impl Search<'_> {
             match self.execute(next) {
                 End::Anew(mode) => return Some(mode),
                 End::GivenUp => self.given_up += 1,
-                End::Complete => self.executions += 1,
+                End::Complete => {
+                    self.executions += 1;
+                    ended(None);
+                }
                 End::Failed(kind, tasks) => {
                     self.executions += 1;
-                    let schedule = self.schedule();
-                    self.failures.push((kind, tasks, schedule));
-                    if !self.mode.goes_on {
+                    if !ended(Some((&kind, &tasks))) {
+                        self.failure = Some((kind, tasks, self.schedule()));
                         return None;
                     }
                 }

@@ -23,6 +23,8 @@ pub struct Footprint {
     /// Bloom filters of the touched and of the written objects, which answer most questions.
     touched: u64,
     written: u64,
+    /// It has to do with a yield, which any step of another task ends: it commutes with nothing.
+    yields: bool,
     objects: SmallVec<[(ObjectId, bool); 8]>,
 }
 
@@ -42,8 +44,13 @@ impl Footprint {
         }
     }
 
+    pub(crate) fn yields(&mut self) {
+        self.yields = true;
+    }
+
     /// Adds what another variant of the step touched.
     pub fn merge(&mut self, other: &Self) {
+        self.yields |= other.yields;
         for &(object, writes) in &other.objects {
             self.touch(object, writes);
         }
@@ -51,6 +58,9 @@ impl Footprint {
 
     /// Whether the steps do not commute.
     pub fn conflicts(&self, other: &Self) -> bool {
+        if self.yields || other.yields {
+            return true;
+        }
         if self.written & other.touched == 0 && self.touched & other.written == 0 {
             return false;
         }
@@ -70,7 +80,6 @@ impl Footprint {
     }
 
     pub(crate) fn clear(&mut self) {
-        (self.touched, self.written) = (0, 0);
-        self.objects.clear();
+        *self = Self::default();
     }
 }

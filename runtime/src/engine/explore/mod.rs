@@ -174,8 +174,9 @@ impl Execution {
             world.current.set(usize::MAX);
             world.yielder_gone();
             for (index, other) in world.tasks.borrow_mut().iter_mut().enumerate() {
-                if let Some(other) = other.as_mut().filter(|_| index != task) {
+                if let Some(other) = other.as_mut().filter(|other| index != task && other.yielded) {
                     other.yielded = false;
+                    world.footprint.borrow_mut().yields();
                 }
             }
         });

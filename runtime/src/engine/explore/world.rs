@@ -312,6 +312,8 @@ impl World {
             task.token = true;
             task.yielded = true;
         }
+        self.footprint.borrow_mut().yields();
+        self.observe();
     }
 
     pub(crate) fn now(&self) -> Duration {
