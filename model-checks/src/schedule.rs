@@ -114,7 +114,7 @@ impl Schedule {
     }
 
     /// The engine it comes from.
-    pub(crate) fn engine(&self) -> Engine {
+    pub fn engine(&self) -> Engine {
         match self.path {
             Path::Loom { .. } => Engine::Loom,
             Path::Explore(_) => Engine::Explore,

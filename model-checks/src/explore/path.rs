@@ -122,7 +122,11 @@ impl Path {
         let (number, clock, races) = self.order(task, &step);
         let node = &mut self.0[last];
         node.touched.merge(&step.footprint);
-        let Step { footprint, choices, enabled, armed, .. } = step;
+        let Step { footprint, choices, enabled, armed, disarmed, .. } = step;
+        if disarmed {
+            // The one step that another can take away: where it is not made, no race shows.
+            node.backtrack |= 1 << CLOCK;
+        }
         node.event = Some(Event { task, choices, footprint, enabled, armed, number, clock });
         if reduced {
             for earlier in races {

@@ -68,6 +68,8 @@ pub struct Step {
     pub enabled: u64,
     /// It armed a timer.
     pub armed: bool,
+    /// It disarmed a timer, which could have fired before.
+    pub disarmed: bool,
     /// It ended a wait that could as well have begun after it: another execution has the same outcome without the wait.
     pub redundant: bool,
     /// The task panicked: see [`Run::stopped`].
@@ -162,6 +164,7 @@ impl Execution {
             world.choices.replace(choices);
             world.chosen.set(0);
             world.armed.set(false);
+            world.disarmed.set(false);
             world.current.set(task);
         });
         let panicked = if task == CLOCK {
@@ -184,6 +187,7 @@ impl Execution {
             footprint: world.footprint.take(),
             choices: world.choices.take(),
             armed: world.armed.get(),
+            disarmed: world.disarmed.get(),
             panicked,
             ..Step::default()
         });

@@ -8,6 +8,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, Yielder};
 
 use super::world::{Pause, World};
+use crate::engine::count_step;
 
 /// A task's future.
 pub(super) type Boxed = Pin<Box<dyn Future<Output = ()>>>;
@@ -61,6 +62,8 @@ impl Task {
 pub(super) fn poll(mut future: Boxed, waker: Waker, stack: DefaultStack) -> Poll {
     Coroutine::with_stack(stack, move |yielder: &Yielder<(), Pause>, ()| {
         World::with(|world| world.enter(yielder));
+        // A task that spins need not make an operation.
+        count_step();
         let ready = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         (future, ready)
     })

@@ -69,6 +69,7 @@ pub(crate) struct World {
     pub(super) chosen: Cell<usize>,
     pub(super) wait: Cell<WaitNote>,
     pub(super) armed: Cell<bool>,
+    pub(super) disarmed: Cell<bool>,
     pub(super) observed: Cell<bool>,
     order: RefCell<Option<Order>>,
     pub(super) ordered: Cell<bool>,
@@ -343,6 +344,7 @@ impl World {
         self.point();
         self.touch(CLOCK_OBJECT, false);
         let waker = self.timers.borrow_mut().remove(&(deadline, timer));
+        self.disarmed.set(waker.is_some());
         drop(waker);
     }
 
