@@ -39,6 +39,11 @@ pub(crate) fn now() -> Duration {
     World::with(World::now)
 }
 
+/// The same, at a moment that is no step's.
+pub(crate) fn stopped_at() -> Duration {
+    World::with(World::time)
+}
+
 pub struct RawLock(ObjectId);
 
 /// Ends the critical section.

@@ -127,6 +127,16 @@ pub(crate) fn now() -> Duration {
     }
 }
 
+/// [`now`], for the note of why a run was stopped: no operation of its.
+#[cfg(any(feature = "sim", feature = "model"))]
+pub(crate) fn stopped_at() -> Duration {
+    match run::kind() {
+        #[cfg(feature = "model")]
+        Kind::Explore => explore::stopped_at(),
+        _ => now(),
+    }
+}
+
 /// The wall clock.
 pub(crate) fn system_now() -> SystemTime {
     match run::kind() {

@@ -127,7 +127,7 @@ impl Engine {
     /// Notes what stops the run, if it is the first thing that does.
     fn record(&self, stop: Stop, registry: &task::Registry) {
         let polled = || task::with_current(|entry| entry.id);
-        let stopped = || Stopped { stop, tasks: task::tasks(registry), task: polled(), at: backend::now() };
+        let stopped = || Stopped { stop, tasks: task::tasks(registry), task: polled(), at: backend::stopped_at() };
         self.stop.lock().get_or_insert_with(stopped);
     }
 }

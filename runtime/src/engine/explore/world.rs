@@ -323,6 +323,11 @@ impl World {
         self.now.get()
     }
 
+    /// What the clock shows.
+    pub(crate) fn time(&self) -> Duration {
+        self.now.get()
+    }
+
     /// Arms the timer, unless its time has come. Arming commutes with arming: timers fire by their deadlines.
     pub(crate) fn poll_timer(&self, deadline: Duration, timer: &mut Option<ObjectId>, waker: &Waker) -> Poll<()> {
         self.point();
