@@ -1,6 +1,6 @@
 //! Executions and speed of the two engines, and of brute force, on small protocols: `cargo bench -p windtunnel-model`.
 //!
-//! Each search ends after ten seconds at most; `>` stands before the executions of one that did not come to its end.
+//! Each search ends after five seconds at most; `>` stands before the executions of one that did not come to its end.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use windtunnel_model::{Builder, Engine};
 type Body = Pin<Box<dyn Future<Output = ()>>>;
 type Protocol = (String, u64, Arc<dyn Fn() -> Body + Send + Sync>);
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn locks(threads: usize, operations: usize) {
     let mutex = Arc::new(Mutex::new(()));

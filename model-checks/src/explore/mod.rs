@@ -239,7 +239,9 @@ impl Search<'_> {
                 self.bounds.push(bound);
                 return None;
             }
-            match self.execute(next) {
+            // Until what came of it is told, it is not dropped: that runs the destructors of the model.
+            let mut execution = self.explorer.start();
+            match self.execute(&mut execution, next) {
                 End::Anew(mode) => return Some(mode),
                 End::GivenUp => self.given_up += 1,
                 End::Complete => {
@@ -297,8 +299,7 @@ impl Search<'_> {
     }
 
     /// Runs an execution along the path, with `next` at its end, and on from there.
-    fn execute(&mut self, next: Option<(usize, Choices)>) -> End {
-        let mut execution = self.explorer.start();
+    fn execute(&mut self, execution: &mut Execution, next: Option<(usize, Choices)>) -> End {
         let along = self.path.0.len().saturating_sub(1);
         for node in &self.path.0[..along] {
             let event = node.event.as_ref().expect("all but the last node have one");
@@ -310,7 +311,7 @@ impl Search<'_> {
         loop {
             let (task, choices) = match next.take() {
                 Some(next) => next,
-                None => match self.extend(&execution) {
+                None => match self.extend(execution) {
                     Ok(task) => (task, Choices::new()),
                     Err(end) => return end,
                 },
@@ -320,7 +321,7 @@ impl Search<'_> {
             };
             let (panicked, redundant) = (step.panicked, step.redundant);
             self.path.enter(task, step, self.mode.reduced);
-            if let Some(end) = self.look(&execution, panicked, redundant) {
+            if let Some(end) = self.look(execution, panicked, redundant) {
                 return end;
             }
         }

@@ -58,6 +58,8 @@ pub(crate) struct World {
     held: Cell<u32>,
     /// A poll has begun and made no operation: its first one is part of the step that began it.
     fresh: Cell<bool>,
+    /// The execution is over: what is still under way goes on without pauses.
+    pub(super) ending: Cell<bool>,
     pub(super) current: Cell<usize>,
     pub(super) footprint: RefCell<Footprint>,
     pub(super) tasks: RefCell<Vec<Option<Task>>>,
@@ -123,7 +125,7 @@ impl World {
         let Some(yielder) = self.yielder.get() else { return };
         count_step();
         self.note_other();
-        if !self.fresh.replace(false) {
+        if !self.fresh.replace(false) && !self.ending.get() {
             self.suspend(yielder, Pause::Point);
         }
     }
