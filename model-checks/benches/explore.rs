@@ -16,7 +16,7 @@ type Protocol = (String, u64, Arc<dyn Fn() -> Body + Send + Sync>);
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-async fn locks(threads: usize, operations: usize) {
+fn locks(threads: usize, operations: usize) {
     let mutex = Arc::new(Mutex::new(()));
     for _ in 0..threads {
         let mutex = Arc::clone(&mutex);
@@ -74,7 +74,11 @@ fn main() {
     let mut protocols: Vec<Protocol> = Vec::new();
     for (threads, operations) in [(2, 1), (2, 4), (2, 6), (3, 2), (4, 1), (5, 1), (4, 2)] {
         let name = format!("{threads} tasks x {operations} lock operations");
-        protocols.push((name, threads as u64 + 1, Arc::new(move || Box::pin(locks(threads, operations)))));
+        protocols.push((
+            name,
+            threads as u64 + 1,
+            Arc::new(move || Box::pin(async move { locks(threads, operations) })),
+        ));
     }
     for (workers, tasks) in [(1, 2), (2, 2), (2, 3), (3, 2), (3, 3)] {
         let name = format!("scheduler, {workers} workers, {tasks} tasks");

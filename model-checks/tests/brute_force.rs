@@ -3,7 +3,7 @@
 mod programs;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -13,7 +13,7 @@ use programs::{Log, Program, programs, read};
 
 /// Executions by brute force of a program that is small enough; a long run takes larger ones.
 fn most() -> u64 {
-    if std::env::var("WINDTUNNEL_PROGRAMS").is_ok() { 5000 } else { 300 }
+    if std::env::var("WINDTUNNEL_PROGRAMS").is_ok() { 5000 } else { 200 }
 }
 
 fn outcomes(program: &Arc<Program>, reduced: bool) -> Outcomes {
@@ -24,6 +24,19 @@ fn outcomes(program: &Arc<Program>, reduced: bool) -> Outcomes {
     Builder::new().max_executions(most()).outcomes(reduced, body, move || read(&seen))
 }
 
+/// A search is worth its time.
+fn is_small(program: &Program) -> bool {
+    std::env::var("WINDTUNNEL_PROGRAMS").is_ok() || program.tasks.iter().map(Vec::len).sum::<usize>() <= 5
+}
+
+fn runner(cases: u32) -> TestRunner {
+    let config = Config { cases, max_global_rejects: 1_000_000, failure_persistence: None, ..Config::default() };
+    match std::env::var("WINDTUNNEL_PROGRAMS") {
+        Ok(_) => TestRunner::new(config),
+        Err(_) => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    }
+}
+
 /// A panic ends an execution, so of several not each is met.
 fn split(ends: &BTreeSet<String>) -> (BTreeSet<&String>, BTreeSet<&String>) {
     ends.iter().partition(|end| end.starts_with("Panic"))
@@ -31,12 +44,7 @@ fn split(ends: &BTreeSet<String>) -> (BTreeSet<&String>, BTreeSet<&String>) {
 
 /// Compares the two on `cases` programs.
 fn compare(cases: u32, tasks: usize, ops: usize, timed: bool) {
-    let config = Config { cases, max_global_rejects: 1_000_000, failure_persistence: None, ..Config::default() };
-    let mut runner = match std::env::var("WINDTUNNEL_PROGRAMS") {
-        Ok(_) => TestRunner::new(config),
-        Err(_) => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
-    };
-    let run = runner.run(&programs(tasks, ops, timed), |program| {
+    let run = runner(cases).run(&programs(tasks, ops, timed).prop_filter("small", is_small), |program| {
         let program = Arc::new(program);
         let all = outcomes(&program, false);
         if !all.bounds.is_empty() {
@@ -74,4 +82,35 @@ fn the_reduction_finds_every_end_that_brute_force_finds_with_timers() {
 #[test]
 fn the_reduction_finds_every_end_of_four_tasks() {
     compare(cases(), 4, 1, true);
+}
+
+/// What loom finds at the end of a program that its main task waits for; `None` if not all, or if it fails.
+fn found_by_loom(program: &Arc<Program>) -> Option<BTreeSet<String>> {
+    let ends = Arc::new(Mutex::new(BTreeSet::new()));
+    let (all, program) = (Arc::clone(&ends), Arc::clone(program));
+    let report = Builder::new().max_executions(3000).check("program", move || {
+        let (all, program, log) = (Arc::clone(&all), Arc::clone(&program), Log::default());
+        async move {
+            program.run(Arc::clone(&log)).await;
+            all.lock().unwrap().insert(read(&log));
+        }
+    });
+    report.is_complete().then(|| ends.lock().unwrap().clone())
+}
+
+#[test]
+fn the_exploration_finds_the_ends_that_loom_finds() {
+    let run = runner(cases() / 2).run(
+        &programs(2, 2, false).prop_filter("loom yields less", |it| !it.yields()),
+        |mut program| {
+            program.joins = true;
+            let program = Arc::new(program);
+            let Some(by_loom) = found_by_loom(&program) else { return Err(TestCaseError::reject("not complete")) };
+            let explored = outcomes(&program, true);
+            prop_assert!(explored.bounds.is_empty());
+            prop_assert_eq!(&explored.ends, &by_loom, "explored, and by loom");
+            Ok(())
+        },
+    );
+    run.unwrap_or_else(|error| panic!("{error}"));
 }

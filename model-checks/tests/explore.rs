@@ -72,11 +72,11 @@ fn a_panic_is_found_in_the_one_order_that_leads_to_it() {
             spawn(async move { sender.send(value).await });
         }
         drop(sender);
-        let mut received = Vec::new();
+        let mut values = Vec::new();
         while let Some(value) = receiver.recv().await {
-            received.push(value);
+            values.push(value);
         }
-        assert_ne!(received, [2, 1, 0]);
+        assert_ne!(values, [2, 1, 0]);
     });
     let failure = report.failure.as_ref().expect("every order is tried");
     assert!(matches!(&failure.kind, FailureKind::Panic { at, .. } if at.contains("explore.rs")), "{report}");
@@ -148,9 +148,6 @@ fn a_bound_that_was_hit_is_named_and_the_verdict_is_not_complete() {
             let channel = go::channel(1);
             spawn(async move { channel.send(()).await.unwrap() });
         }
-        opposite_orders_that_agree().await;
-    }
-    async fn opposite_orders_that_agree() {
         let lock = Arc::new(Mutex::new(0));
         for _ in 0..3 {
             let lock = Arc::clone(&lock);

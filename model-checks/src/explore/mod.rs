@@ -73,6 +73,12 @@ struct Search<'a> {
     failure: Option<(FailureKind, Vec<TaskState>, Schedule)>,
 }
 
+/// How an execution failed, and where its tasks were.
+type Failed = (FailureKind, Vec<TaskState>);
+
+/// Checked cells are in use: the execution is to be run in an ordered search.
+struct WantsOrder;
+
 /// Why an execution ended.
 enum End {
     /// Nothing is left to run.
@@ -164,29 +170,29 @@ impl Explorer {
         let steps = Steps::default();
         let end = traced(Box::new(steps.clone()), || {
             // Twice, if it turns out that the order of accesses is to be kept.
-            self.follow(schedule.picks(), false).or_else(|| {
+            self.follow(schedule.picks(), false).or_else(|WantsOrder| {
                 steps.clear();
                 self.follow(schedule.picks(), true)
             })
         });
-        end.flatten().map(|(kind, tasks)| (kind, tasks, steps))
+        end.ok().flatten().map(|(kind, tasks)| (kind, tasks, steps))
     }
 
-    /// What `picks` lead to; `None` if that is to be found out in an ordered execution.
-    fn follow(&self, picks: &[Pick], ordered: bool) -> Option<Option<(FailureKind, Vec<TaskState>)>> {
+    /// The failure that `picks` lead to, if they do.
+    fn follow(&self, picks: &[Pick], ordered: bool) -> Result<Option<Failed>, WantsOrder> {
         begin_search(ordered);
         let mut execution = self.start();
         for pick in picks {
             let choices: Choices = pick.choices.iter().map(|taken| (*taken, taken + 1)).collect();
-            let Some(step) = execution.step(pick.task, choices) else { return Some(None) };
+            let Some(step) = execution.step(pick.task, choices) else { return Ok(None) };
             if step.panicked {
-                return Some(Some(failed(execution.run())));
+                return Ok(Some(failed(execution.run())));
             }
         }
         if !ordered && execution.wants_order() {
-            return None;
+            return Err(WantsOrder);
         }
-        Some((execution.enabled() == 0).then(|| verdict(&execution)).flatten())
+        Ok((execution.enabled() == 0).then(|| verdict(&execution)).flatten())
     }
 
     fn explain(&self, (kind, tasks, schedule): (FailureKind, Vec<TaskState>, Schedule), execution: u64) -> Failure {
@@ -205,7 +211,7 @@ fn blocked(tasks: &[TaskState]) -> String {
 }
 
 /// What became of an execution in which a task panicked.
-fn failed(run: &Run) -> (FailureKind, Vec<TaskState>) {
+fn failed(run: &Run) -> Failed {
     let Some(Stopped { stop, tasks, .. }) = run.stopped() else { return (FailureKind::Stale, run.tasks()) };
     let kind = match stop {
         Stop::Steps => FailureKind::NoProgress,
@@ -218,7 +224,7 @@ fn failed(run: &Run) -> (FailureKind, Vec<TaskState>) {
 }
 
 /// How an execution failed in which nothing can run.
-fn verdict(execution: &Execution) -> Option<(FailureKind, Vec<TaskState>)> {
+fn verdict(execution: &Execution) -> Option<Failed> {
     let run = execution.run();
     let kind = match (execution.is_over(), run.main_ended()) {
         (true, _) => return None,

@@ -19,7 +19,7 @@ pub(super) struct Event {
     pub(super) choices: Choices,
     footprint: Footprint,
     enabled: Tasks,
-    armed: bool,
+    arms: bool,
     /// Its number among the steps of its task, from 1 on.
     number: u32,
     clock: Clock,
@@ -122,12 +122,12 @@ impl Path {
         let (number, clock, races) = self.order(task, &step);
         let node = &mut self.0[last];
         node.touched.merge(&step.footprint);
-        let Step { footprint, choices, enabled, armed, disarmed, .. } = step;
-        if disarmed {
+        let Step { footprint, choices, enabled, clock: used, .. } = step;
+        if used.disarms {
             // The one step that another can take away: where it is not made, no race shows.
             node.backtrack |= 1 << CLOCK;
         }
-        node.event = Some(Event { task, choices, footprint, enabled, armed, number, clock });
+        node.event = Some(Event { task, choices, footprint, enabled, arms: used.arms, number, clock });
         if reduced {
             for earlier in races {
                 self.reverse(earlier, last);
@@ -173,7 +173,7 @@ impl Path {
         let between = (earlier + 1..later).filter(|&index| !first.before(&self.event(index).clock));
         let mut without: SmallVec<[usize; 32]> = between.collect();
         let task = self.event(later).task;
-        if task == CLOCK && !has(self.0[earlier].enabled, CLOCK) && !without.iter().any(|&it| self.event(it).armed) {
+        if task == CLOCK && !has(self.0[earlier].enabled, CLOCK) && !without.iter().any(|&it| self.event(it).arms) {
             return;
         }
         without.push(later);

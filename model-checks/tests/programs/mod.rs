@@ -21,6 +21,8 @@ pub enum Op {
     Select(usize),
     /// The same, with an arm that is `None`.
     SelectNil(usize),
+    /// Receives, or yields.
+    SelectYield(usize),
     SelectDefault(usize),
     Lock,
     TryLock,
@@ -72,6 +74,7 @@ fn op(timed: bool) -> BoxedStrategy<Op> {
         Just(Op::Len as fn(usize) -> Op),
         Just(Op::Select as fn(usize) -> Op),
         Just(Op::SelectNil as fn(usize) -> Op),
+        Just(Op::SelectYield as fn(usize) -> Op),
         Just(Op::SelectDefault as fn(usize) -> Op),
         Just(Op::LockAndSend as fn(usize) -> Op),
         Just(Op::Join as fn(usize) -> Op),
@@ -119,6 +122,14 @@ pub fn programs(tasks: usize, ops: usize, timed: bool) -> impl Strategy<Value = 
     parts.prop_map(|(capacities, permits, joins, tasks)| Program { capacities, permits, joins, tasks })
 }
 
+impl Program {
+    /// Whether a task lets others run first: to loom that is, until nobody else can run.
+    #[allow(dead_code, reason = "not of use to every test")]
+    pub fn yields(&self) -> bool {
+        self.tasks.iter().flatten().any(|op| matches!(op, Op::Yield | Op::SelectYield(_)))
+    }
+}
+
 /// What each task saw.
 pub type Log = Arc<StdMutex<Vec<String>>>;
 
@@ -161,7 +172,8 @@ impl Program {
             handles.push(spawn_named(format!("t{task}"), async move {
                 for (number, op) in program.tasks[task].iter().enumerate() {
                     let seen = objects.perform(*op, task * 10 + number).await;
-                    log.lock().unwrap_or_else(PoisonError::into_inner)[task].push_str(&format!("{seen} "));
+                    let seen_by_all = &mut log.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen_by_all[task] += &(seen + " ");
                 }
             }));
         }
@@ -190,6 +202,9 @@ impl Objects {
             Op::SelectNil(from) => select! {
                 received = channel(from).recv() => format!("{received:?}"),
                 sent = None::<windtunnel::channel::Send<'_, usize>> => format!("{sent:?}"),
+            },
+            Op::SelectYield(from) => select! {
+                received = channel(from).recv() => format!("{received:?}"),
                 () = yield_now() => "yielded".into(),
             },
             Op::SelectDefault(from) => select! {

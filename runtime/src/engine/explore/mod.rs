@@ -31,7 +31,7 @@ use footprint::token;
 use task::{Boxed, State, Task};
 use world::WaitNote;
 pub(crate) use world::{Access, World};
-pub use world::{CLOCK, Choices, MAIN, MOST_TASKS};
+pub use world::{CLOCK, Choices, ClockUse, MAIN, MOST_TASKS};
 
 use super::model::Model;
 use super::{Engine, Entered, Limits, Run};
@@ -66,10 +66,8 @@ pub struct Step {
     pub choices: Choices,
     /// The tasks that could not run before it and can now.
     pub enabled: u64,
-    /// It armed a timer.
-    pub armed: bool,
-    /// It disarmed a timer, which could have fired before.
-    pub disarmed: bool,
+    /// What it did to the clock.
+    pub clock: ClockUse,
     /// It ended a wait that could as well have begun after it: another execution has the same outcome without the wait.
     pub redundant: bool,
     /// The task panicked: see [`Run::stopped`].
@@ -155,7 +153,7 @@ impl Execution {
 
     /// Has `task` make a step, in which it takes `choices` and then the first alternative; `None` if it cannot.
     pub fn step(&mut self, task: usize, choices: Choices) -> Option<Step> {
-        let before = self.runnable();
+        let before = Self::runnable();
         if before >> task & 1 == 0 {
             return None;
         }
@@ -163,15 +161,14 @@ impl Execution {
             world.footprint.borrow_mut().clear();
             world.choices.replace(choices);
             world.chosen.set(0);
-            world.armed.set(false);
-            world.disarmed.set(false);
+            world.clock.take();
             world.current.set(task);
         });
         let panicked = if task == CLOCK {
             World::with(World::fire);
             false
         } else {
-            self.resume(task)
+            Self::resume(task, &self.run)
         };
         World::with(|world| {
             world.current.set(usize::MAX);
@@ -186,17 +183,16 @@ impl Execution {
         let mut step = World::with(|world| Step {
             footprint: world.footprint.take(),
             choices: world.choices.take(),
-            armed: world.armed.get(),
-            disarmed: world.disarmed.get(),
+            clock: world.clock.get(),
             panicked,
             ..Step::default()
         });
-        step.enabled = self.runnable() & !before & !(1 << CLOCK);
+        step.enabled = Self::runnable() & !before & !(1 << CLOCK);
         step.redundant = self.ends_plain_wait(task, &step);
         Some(step)
     }
 
-    fn runnable(&self) -> u64 {
+    fn runnable() -> u64 {
         World::with(|world| {
             let tasks = world.tasks.borrow();
             let can_run =
@@ -229,7 +225,7 @@ impl Execution {
     }
 
     /// Runs `task` to its next pause; whether it panicked.
-    fn resume(&self, index: usize) -> bool {
+    fn resume(index: usize, run: &Run) -> bool {
         let (state, waker) = World::with(|world| {
             let mut tasks = world.tasks.borrow_mut();
             let task = tasks[index].as_mut().expect("an enabled task exists");
@@ -258,7 +254,7 @@ impl Execution {
             }
             Ok(CoroutineResult::Return((future, ready))) => {
                 STACKS.with_borrow_mut(|stacks| stacks.push(poll.into_stack()));
-                self.after_poll(index, future, ready)
+                after_poll(index, run, future, ready)
             }
             Err(_) => {
                 STACKS.with_borrow_mut(|stacks| stacks.push(poll.into_stack()));
@@ -271,23 +267,6 @@ impl Execution {
             }
         });
         false
-    }
-
-    fn after_poll(&self, index: usize, future: Boxed, ready: bool) -> State {
-        if ready {
-            if index == MAIN {
-                self.run.0.engine().model.main_ended.store(true, Ordering::Relaxed);
-            }
-            drop(future);
-            return State::Gone;
-        }
-        World::with(|world| {
-            world.touch(token(index), true);
-            if let Some(Some(task)) = world.tasks.borrow_mut().get_mut(index) {
-                task.waits_plainly = world.wait.get() == WaitNote::Plain;
-            }
-        });
-        State::Pending(future)
     }
 }
 
@@ -312,6 +291,24 @@ impl Drop for Execution {
             world.ending.set(false);
         });
     }
+}
+
+/// What a task is after a poll.
+fn after_poll(index: usize, run: &Run, future: Boxed, ready: bool) -> State {
+    if ready {
+        if index == MAIN {
+            run.0.engine().model.main_ended.store(true, Ordering::Relaxed);
+        }
+        drop(future);
+        return State::Gone;
+    }
+    World::with(|world| {
+        world.touch(token(index), true);
+        if let Some(Some(task)) = world.tasks.borrow_mut().get_mut(index) {
+            task.waits_plainly = world.wait.get() == WaitNote::Plain;
+        }
+    });
+    State::Pending(future)
 }
 
 /// Ends a poll by `end`. A panic in there is of no interest any more.

@@ -36,6 +36,15 @@ pub(crate) enum Access {
     Add,
 }
 
+/// What a step does to the clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClockUse {
+    /// It arms a timer.
+    pub arms: bool,
+    /// It disarms one, which could have fired before.
+    pub disarms: bool,
+}
+
 /// Tasks of one search at most, the clock included: sets of them are words.
 pub const MOST_TASKS: usize = 64;
 /// The clock, as a task: its steps are the firing of timers.
@@ -70,8 +79,7 @@ pub(crate) struct World {
     pub(super) choices: RefCell<Choices>,
     pub(super) chosen: Cell<usize>,
     pub(super) wait: Cell<WaitNote>,
-    pub(super) armed: Cell<bool>,
-    pub(super) disarmed: Cell<bool>,
+    pub(super) clock: Cell<ClockUse>,
     pub(super) observed: Cell<bool>,
     order: RefCell<Option<Order>>,
     pub(super) ordered: Cell<bool>,
@@ -343,7 +351,7 @@ impl World {
         let timer = *timer.get_or_insert_with(|| self.object());
         let before = self.timers.borrow_mut().insert((deadline, timer), waker.clone());
         drop(before);
-        self.armed.set(true);
+        self.clock.set(ClockUse { arms: true, ..self.clock.get() });
         Poll::Pending
     }
 
@@ -351,7 +359,7 @@ impl World {
         self.point();
         self.touch(CLOCK_OBJECT, false);
         let waker = self.timers.borrow_mut().remove(&(deadline, timer));
-        self.disarmed.set(waker.is_some());
+        self.clock.set(ClockUse { disarms: waker.is_some(), ..self.clock.get() });
         drop(waker);
     }
 
@@ -360,10 +368,13 @@ impl World {
         self.touch(CLOCK_OBJECT, true);
         let Some(deadline) = self.timers.borrow().keys().next().map(|(deadline, _)| *deadline) else { return };
         self.now.set(deadline);
-        loop {
-            let first =
-                self.timers.borrow_mut().first_entry().filter(|first| first.key().0 <= deadline).map(|it| it.remove());
-            let Some(waker) = first else { return };
+        let due = |world: &Self| {
+            let mut timers = world.timers.borrow_mut();
+            let (key, _) = timers.first_key_value().filter(|((first, _), _)| *first <= deadline)?;
+            let key = *key;
+            timers.remove(&key)
+        };
+        while let Some(waker) = due(self) {
             waker.wake();
         }
     }
