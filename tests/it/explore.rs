@@ -13,7 +13,8 @@ use windtunnel_model::Builder;
 type Log = Arc<StdMutex<[String; 3]>>;
 
 fn note(log: &Log, task: usize, seen: impl std::fmt::Debug) {
-    log.lock().unwrap()[task] += &format!("{seen:?} ");
+    let seen = format!("{seen:?} ");
+    log.lock().unwrap()[task] += &seen;
 }
 
 /// Sends and receives on two channels, by three tasks.
