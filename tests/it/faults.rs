@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 48] = [
+const PRIMITIVES: [&str; 49] = [
     "channel",
     "go channel",
     "select",
@@ -76,6 +76,7 @@ const PRIMITIVES: [&str; 48] = [
     "connection",
     "tee",
     "chat loop",
+    "explore",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {
