@@ -39,9 +39,9 @@ pub(crate) enum Command {
     Model {
         /// The models; all of them if none is named.
         names: Vec<String>,
-        /// What explores the interleavings.
-        #[arg(long, value_enum, default_value = "loom")]
-        engine: Engine,
+        /// What explores the interleavings; each model's own by default.
+        #[arg(long, value_enum)]
+        engine: Option<Engine>,
         /// Runs just this execution of one model again: the word after `--schedule` in its report.
         #[arg(long)]
         schedule: Option<String>,
@@ -57,7 +57,19 @@ pub(crate) enum Command {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
+    /// Every interleaving of operations, under the memory model: five tasks, no time.
     Loom,
+    /// Every order of critical sections: any number of tasks, and time.
+    Explore,
+}
+
+impl From<Engine> for windtunnel_model::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Loom => Self::Loom,
+            Engine::Explore => Self::Explore,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

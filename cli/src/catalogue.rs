@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
-use windtunnel_model::{Model, Report, Schedule, ScheduleError};
+use windtunnel_model::{Engine, Model, Report, Schedule, ScheduleError};
 use windtunnel_sim::faults::PlanError;
 use windtunnel_sim::{LogFilterError, PatienceError, Scenario, text};
 use windtunnel_suite::bugs::{self, Bug};
@@ -15,6 +15,8 @@ pub(crate) enum UsageError {
     Unknown { kind: &'static str, name: String, nearest: Option<String> },
     #[error("--schedule replays one execution of one model: name just that model")]
     OneModel,
+    #[error("the schedule is one of {of}, not of {engine}: leave --engine out, the schedule names its own")]
+    OtherEngine { of: Engine, engine: Engine },
     #[error("{place}: {problem}")]
     File { place: String, problem: String },
     #[error("--html and --trace name the same file: give each one of its own")]

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
-use windtunnel_model::{Model, Report};
+use windtunnel_model::{Engine, Model, Report};
 use windtunnel_sim::{Patience, Scenario, Sweep, SweepReport};
 use windtunnel_suite::bugs::{self, Bug};
 
@@ -14,7 +14,8 @@ use crate::catalogue::{self, UsageError};
 /// One thing to run.
 pub(crate) enum Job {
     Scenario(&'static Scenario, Sweep),
-    Model(&'static Model),
+    /// With the engine to check it by, if not its own.
+    Model(&'static Model, Option<Engine>),
     Bug(&'static Bug),
 }
 
@@ -52,14 +53,14 @@ impl Job {
     pub(crate) fn everything() -> Result<Vec<Self>, UsageError> {
         // What a sweep asks for as well, and could not say so well if it is wrong.
         Patience::from_env()?;
-        let models = windtunnel_model::models().into_iter().map(Self::Model);
+        let models = windtunnel_model::models().into_iter().map(|it| Self::Model(it, None));
         let bugs = bugs::all().into_iter().map(Self::Bug);
         let scenarios = windtunnel_sim::scenarios().into_iter().map(|it| Self::Scenario(it, Sweep::new(0..it.seeds)));
         Ok(scenarios.chain(models).chain(bugs).collect())
     }
 
-    pub(crate) fn models(names: &[String]) -> Result<Vec<Self>, UsageError> {
-        Ok(catalogue::models(names)?.into_iter().map(Self::Model).collect())
+    pub(crate) fn models(names: &[String], engine: Option<Engine>) -> Result<Vec<Self>, UsageError> {
+        Ok(catalogue::models(names)?.into_iter().map(|it| Self::Model(it, engine)).collect())
     }
 
     pub(crate) fn bugs(ids: &[String]) -> Result<Vec<Self>, UsageError> {
@@ -69,7 +70,7 @@ impl Job {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Scenario(scenario, _) => scenario.name(),
-            Self::Model(model) => model.name(),
+            Self::Model(model, _) => model.name(),
             Self::Bug(bug) => bug.id.into(),
         }
     }
@@ -78,15 +79,16 @@ impl Job {
     pub(crate) fn steps(&self) -> u64 {
         match self {
             Self::Scenario(_, sweep) => sweep.runs(),
-            Self::Model(_) | Self::Bug(_) => 1,
+            Self::Model(..) | Self::Bug(_) => 1,
         }
     }
 
     pub(crate) fn run(&self, tick: &(dyn Fn() + Sync)) -> Row {
         match self {
             Self::Scenario(scenario, sweep) => Row::of_sweep(&sweep.run(scenario, &STOP, tick)),
-            Self::Model(model) => {
-                let row = Row::of_model(&model.check_with((model.builder)().stop_when(&STOP)));
+            Self::Model(model, engine) => {
+                let builder = (model.builder)().stop_when(&STOP);
+                let row = Row::of_model(&model.check_with(engine.map_or(builder, |engine| builder.engine(engine))));
                 tick();
                 row
             }

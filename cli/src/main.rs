@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
+use windtunnel_model::Schedule;
 
 use args::{Cli, Command};
 use catalogue::UsageError;
@@ -61,10 +62,16 @@ fn run(cli: Cli) -> Result<bool, UsageError> {
         }
         Command::Sweep(sweep) => Ok(output.run_all(&sweep.jobs()?)),
         Command::Replay(replay) => output.replay(&replay),
-        Command::Model { names, engine: _, schedule: None } => Ok(output.run_all(&Job::models(&names)?)),
-        Command::Model { names, engine: _, schedule: Some(schedule) } => {
+        Command::Model { names, engine, schedule: None } => {
+            Ok(output.run_all(&Job::models(&names, engine.map(Into::into))?))
+        }
+        Command::Model { names, engine, schedule: Some(schedule) } => {
             let [name] = &names[..] else { return Err(UsageError::OneModel) };
-            Ok(output.replay_model(&catalogue::replay(name, &schedule.parse()?)?))
+            let schedule: Schedule = schedule.parse()?;
+            if let Some(engine) = engine.map(Into::into).filter(|engine| *engine != schedule.engine()) {
+                return Err(UsageError::OtherEngine { of: schedule.engine(), engine });
+            }
+            Ok(output.replay_model(&catalogue::replay(name, &schedule)?))
         }
         Command::History(history) => history.run(cli.json),
         Command::Bugs { ids } => Ok(output.run_all(&Job::bugs(&ids)?)),

@@ -1,20 +1,46 @@
 //! The limits of a check.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use windtunnel::engine::Limits;
+use windtunnel::engine::explore::MOST_TASKS;
 
+use crate::explore::{Explorer, Outcomes};
 use crate::search::Search;
 use crate::{Report, Schedule, ScheduleError};
 
 /// Tasks that loom can have, main included.
 pub(crate) const LOOM_TASKS: u64 = 5;
 
+/// Tasks that an exploration can have, main included.
+pub(crate) const EXPLORE_TASKS: u64 = MOST_TASKS as u64 - 1;
+
+/// What runs the executions of a check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Engine {
+    /// Every interleaving of operations under the C11 memory model, by loom: at most five tasks, and no time.
+    #[default]
+    Loom,
+    /// Every order of steps that can make a difference, a step being a critical section: any number of tasks, and time.
+    Explore,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Loom => "loom",
+            Engine::Explore => "explore",
+        })
+    }
+}
+
 /// A model check and its limits. All of them are honoured; one that is hit is named in the report, and makes it bounded.
 #[derive(Clone, Copy, Debug)]
 pub struct Builder {
+    pub(crate) engine: Engine,
     pub(crate) preemptions: Option<usize>,
     pub(crate) max_executions: Option<u64>,
     pub(crate) max_duration: Option<Duration>,
@@ -29,10 +55,25 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// No limit on executions, duration or preemptions; five tasks, 20,000 steps in an execution, two ticks of an interval.
+    /// On loom. No limit on executions, duration or preemptions; the engine's on tasks; 20,000 steps in an execution, two ticks
+    /// of an interval.
     pub fn new() -> Self {
-        let limits = Limits { tasks: LOOM_TASKS, steps: 20_000, ticks: 2 };
-        Self { preemptions: None, max_executions: None, max_duration: None, limits, stop: None }
+        let limits = Limits { tasks: u64::MAX, steps: 20_000, ticks: 2 };
+        Self {
+            engine: Engine::default(),
+            preemptions: None,
+            max_executions: None,
+            max_duration: None,
+            limits,
+            stop: None,
+        }
+    }
+
+    /// Checks by this engine.
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
     }
 
     /// Explores only executions with at most this many preemptions: switches away from a task that could have gone on.
@@ -63,10 +104,10 @@ impl Builder {
         self.max_duration(Duration::from_secs(most))
     }
 
-    /// Fails an execution that has more tasks than this, main included; loom's own limit is 5.
+    /// Fails an execution that has more tasks than this, main included; loom's own limit is 5, explore's 63.
     #[must_use]
     pub fn max_tasks(mut self, most: u64) -> Self {
-        self.limits.tasks = most.min(LOOM_TASKS);
+        self.limits.tasks = most;
         self
     }
 
@@ -91,15 +132,27 @@ impl Builder {
         self
     }
 
+    /// The limits on an execution, those of the engine among them.
+    pub(crate) fn limits(&self) -> Limits {
+        let most = match self.engine {
+            Engine::Loom => LOOM_TASKS,
+            Engine::Explore => EXPLORE_TASKS,
+        };
+        Limits { tasks: self.limits.tasks.min(most), ..self.limits }
+    }
+
     /// Checks `body` under every interleaving, until one fails.
     pub fn check<F>(&self, name: &str, body: impl Fn() -> F + Send + Sync + 'static) -> Report
     where
         F: Future<Output = ()> + 'static,
     {
-        Search::new(*self, name, body).run()
+        match self.engine {
+            Engine::Loom => Search::new(*self, name, body).run(),
+            Engine::Explore => Explorer::new(*self, name, body).run(),
+        }
     }
 
-    /// Runs the one execution of `body` that `schedule` describes.
+    /// Runs the one execution of `body` that `schedule` describes, by the engine that it comes from.
     ///
     /// # Errors
     /// If the schedule belongs to another model, or the model has changed so that it no longer applies.
@@ -112,6 +165,24 @@ impl Builder {
     where
         F: Future<Output = ()> + 'static,
     {
-        Search::new(*self, name, body).replay(schedule)
+        match schedule.engine() {
+            Engine::Loom => Search::new(self.engine(Engine::Loom), name, body).replay(schedule),
+            Engine::Explore => Explorer::new(self.engine(Engine::Explore), name, body).replay(schedule),
+        }
+    }
+
+    /// Every end of `body` in an exploration that goes on after failures, as `seen` describes it; without `reduced` each order of
+    /// steps is tried.
+    #[doc(hidden)]
+    pub fn outcomes<F>(
+        &self,
+        reduced: bool,
+        body: impl Fn() -> F + Send + Sync + 'static,
+        seen: impl FnMut() -> String,
+    ) -> Outcomes
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        Explorer::new(self.engine(Engine::Explore), "outcomes", body).outcomes(reduced, seen)
     }
 }

@@ -15,13 +15,19 @@
 //! # }
 //! ```
 //!
-//! The attribute makes the function a `#[test]` and enters it into [`models`]. The engine is [loom]: it runs the function
-//! once for each interleaving that can make a difference, under the C11 memory model, and stops at the first that fails: a
+//! The attribute makes the function a `#[test]` and enters it into [`models`]. There are two engines, and both stop at the first
+//! execution that fails: a
 //! *deadlock* (the main task is blocked), a *leak* (the main task has ended and others are blocked), a *panic*, a *data
 //! race* (of two accesses to a cell), *no progress* (a task spins), or more tasks than the limit. The failure is reported with
 //! who is blocked where, the steps that led there, and a schedule that replays just that execution.
 //!
-//! Timers fire at once or as late as the other tasks allow, random choices take every value: both are explored. A verdict is
+//! - [loom], unless told otherwise, runs the function once for each interleaving of operations that can make a difference, under
+//!   the C11 memory model. It has five tasks and no time: a timer fires at once or as late as the other tasks allow.
+//! - *explore* (`#[windtunnel_model::test(engine = explore)]`) takes a critical section as one step and runs the function once for
+//!   each order of steps that can make a difference. It has up to 63 tasks, and time: an armed timer may fire at any moment, in
+//!   the order of deadlines, and the clock shows the deadline of the one that fired last.
+//!
+//! Random choices take every value. A verdict is
 //! *complete* only if the search ended by itself, under no bound. What the checker cannot see (std atomics and mutexes in the
 //! code under test, futures that are not windtunnel's) is not explored; a task that awaits such a future makes the verdict
 //! bounded.
@@ -29,6 +35,7 @@
 //! [loom]: https://docs.rs/loom
 
 mod builder;
+mod explore;
 mod report;
 mod schedule;
 mod search;
@@ -36,7 +43,9 @@ mod search;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use builder::Builder;
+pub use builder::{Builder, Engine};
+#[doc(hidden)]
+pub use explore::Outcomes;
 pub use report::{Failure, FailureKind, Report, set_replay_command};
 pub use schedule::{Schedule, ScheduleError};
 pub use windtunnel_macros::model_test as test;

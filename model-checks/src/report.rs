@@ -8,13 +8,15 @@ use windtunnel::engine::{Said, Sink, with_current_task};
 use windtunnel::task::{Dump, TaskState};
 
 use crate::Schedule;
-use crate::builder::LOOM_TASKS;
+use crate::builder::{EXPLORE_TASKS, Engine, LOOM_TASKS};
 
 /// The result of a check.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The model.
     pub name: String,
+    /// What checked it.
+    pub engine: Engine,
     /// Executions run.
     pub executions: u64,
     /// Time taken.
@@ -111,9 +113,10 @@ pub struct Failure {
 }
 
 impl Report {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, engine: Engine) -> Self {
         Self {
             name: name.into(),
+            engine,
             executions: 0,
             elapsed: Duration::ZERO,
             failure: None,
@@ -184,21 +187,22 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, executions, failure, bounds, .. } = self;
+        let Self { name, engine, executions, failure, bounds, .. } = self;
         let Some(failure) = failure else {
             let extent =
                 if bounds.is_empty() { "complete".into() } else { format!("bounded ({})", self.bounds().join("; ")) };
-            return write!(f, "{name}  ok  {extent}  {executions} executions (loom)");
+            return write!(f, "{name}  ok  {extent}  {executions} executions ({engine})");
         };
         let (word, execution) = (failure.kind.word(), failure.execution);
-        write!(f, "{name}  {word}  execution {execution} (loom; stopped at the first failure)")?;
+        write!(f, "{name}  {word}  execution {execution} ({engine}; stopped at the first failure)")?;
         match &failure.kind {
             FailureKind::Panic { message, at } => write!(f, "\n  {message}   {at}")?,
-            FailureKind::TooManyTasks => write!(
-                f,
-                "\n  a spawn beyond {} tasks, main included (loom's limit is {LOOM_TASKS}): make the model smaller",
-                failure.tasks.len().saturating_sub(1)
-            )?,
+            FailureKind::TooManyTasks => {
+                let tasks = failure.tasks.len().saturating_sub(1);
+                let most = if *engine == Engine::Loom { LOOM_TASKS } else { EXPLORE_TASKS };
+                let mend = "make the model smaller";
+                write!(f, "\n  a spawn beyond {tasks} tasks, main included ({engine}'s limit is {most}): {mend}")?;
+            }
             FailureKind::NoProgress => {
                 f.write_str("\n  the limit on steps was hit: a task spins, or max_steps is too low")?;
             }
@@ -236,6 +240,10 @@ impl Steps {
     /// Task and action of each step.
     pub fn to_vec(&self) -> Vec<(String, String)> {
         self.lock().clone()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, String)>> {

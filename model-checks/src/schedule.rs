@@ -1,4 +1,4 @@
-//! One execution, as text: which model, which choices, and loom's decisions in order.
+//! One execution, as text: which model, which choices, and the engine's decisions in order.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,16 +7,33 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use windtunnel::engine::Choices;
 
+use crate::Engine;
+
 /// A schedule of one model: enough to run just that execution again.
 ///
 /// Its text is `w1-MODEL-CHOICES-DECISIONS`: the version, a fingerprint of the model's name, the explored choices as
 /// `TASK.ORDINAL.TAKEN`, and loom's decisions. A decision is the thread that runs next (`2`, or `0x5` for five times), the
 /// store that a load reads (`v1`), or a spurious wake-up (`s1`).
+///
+/// A schedule of an exploration is `x1-MODEL-STEPS`: the task that makes each step (`2`, or `1x5` for five times; 0 is the clock,
+/// 1 is main), with the alternatives it takes in it (`2.0.1`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     fingerprint: u32,
-    choices: Vec<(u64, u64, usize)>,
-    decisions: Vec<Decision>,
+    path: Path,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Path {
+    Loom { choices: Vec<(u64, u64, usize)>, decisions: Vec<Decision> },
+    Explore(Vec<Pick>),
+}
+
+/// A step of an exploration: which task makes it, and the alternatives it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pick {
+    pub(crate) task: usize,
+    pub(crate) choices: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +47,7 @@ enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScheduleError {
     /// Not a schedule at all.
-    #[error("`{0}` is not a schedule: copy the whole word after --schedule in the report, it begins with w1-")]
+    #[error("`{0}` is not a schedule: copy the whole word after --schedule in the report, it begins with w1- or x1-")]
     Unreadable(String),
     /// Written by another version.
     #[error("the schedule is of version {0}, this is version 1: run the model again with this version")]
@@ -45,7 +62,9 @@ pub enum ScheduleError {
     Stale(String),
 }
 
-const VERSION: &str = "w1";
+/// Of loom's schedules and of explore's.
+const LOOM: &str = "w1";
+const EXPLORE: &str = "x1";
 
 /// 32-bit FNV-1a (Fowler, Noll, Vo): the same on every machine and version.
 fn fingerprint(name: &str) -> u32 {
@@ -58,12 +77,14 @@ impl Schedule {
         let entries = checkpoint["branches"]["entries"].as_array()?;
         let decisions = entries.iter().map(Decision::from_branch).collect::<Option<_>>()?;
         let taken = choices.taken.iter().map(|(&(task, ordinal), &(taken, _))| (task, ordinal, taken));
-        Some(Self { fingerprint: fingerprint(name), choices: taken.filter(|choice| choice.2 > 0).collect(), decisions })
+        let path = Path::Loom { choices: taken.filter(|choice| choice.2 > 0).collect(), decisions };
+        Some(Self { fingerprint: fingerprint(name), path })
     }
 
     /// A checkpoint from which loom runs this execution and no other: nothing in it is to be explored.
     pub(crate) fn to_checkpoint(&self) -> Value {
-        let entries: Vec<Value> = self.decisions.iter().map(|decision| decision.to_branch()).collect();
+        let decisions: &[Decision] = if let Path::Loom { decisions, .. } = &self.path { decisions } else { &[] };
+        let entries: Vec<Value> = decisions.iter().map(|decision| decision.to_branch()).collect();
         json!({
             "preemption_bound": null,
             "pos": 0,
@@ -76,10 +97,28 @@ impl Schedule {
 
     pub(crate) fn choices(&self) -> Choices {
         let mut choices = Choices::default();
-        for &(task, ordinal, taken) in &self.choices {
-            choices.taken.insert((task, ordinal), (taken, taken + 1));
+        if let Path::Loom { choices: known, .. } = &self.path {
+            let entry = |&(task, ordinal, taken): &(u64, u64, usize)| ((task, ordinal), (taken, taken + 1));
+            choices.taken.extend(known.iter().map(entry));
         }
         choices
+    }
+
+    /// From the steps of an exploration.
+    pub(crate) fn from_picks(name: &str, picks: Vec<Pick>) -> Self {
+        Self { fingerprint: fingerprint(name), path: Path::Explore(picks) }
+    }
+
+    pub(crate) fn picks(&self) -> &[Pick] {
+        if let Path::Explore(picks) = &self.path { picks } else { &[] }
+    }
+
+    /// The engine it comes from.
+    pub fn engine(&self) -> Engine {
+        match self.path {
+            Path::Loom { .. } => Engine::Loom,
+            Path::Explore(_) => Engine::Explore,
+        }
     }
 
     pub(crate) fn check_model(&self, name: &str) -> Result<(), ScheduleError> {
@@ -149,26 +188,75 @@ impl FromStr for Decision {
     }
 }
 
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.task)?;
+        self.choices.iter().try_for_each(|taken| write!(f, ".{taken}"))
+    }
+}
+
+impl FromStr for Pick {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut numbers = text.split('.').map(|number| number.parse::<usize>().map_err(drop));
+        let task = numbers.next().ok_or(())??;
+        Ok(Self { task, choices: numbers.collect::<Result<_, ()>>()? })
+    }
+}
+
+/// Writes a list in which what is repeated is counted: `0,2x3`.
+fn write_list<T: fmt::Display + PartialEq>(f: &mut fmt::Formatter<'_>, list: &[T]) -> fmt::Result {
+    for (i, run) in list.chunk_by(PartialEq::eq).enumerate() {
+        f.write_str(if i == 0 { "" } else { "," })?;
+        match run.len() {
+            1 => write!(f, "{}", run[0])?,
+            count => write!(f, "{}x{count}", run[0])?,
+        }
+    }
+    Ok(())
+}
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{VERSION}-{:08x}-", self.fingerprint)?;
-        for (i, (task, ordinal, taken)) in self.choices.iter().enumerate() {
-            write!(f, "{}{task}.{ordinal}.{taken}", if i == 0 { "" } else { "," })?;
-        }
-        f.write_str("-")?;
-        for (i, run) in self.decisions.chunk_by(PartialEq::eq).enumerate() {
-            f.write_str(if i == 0 { "" } else { "," })?;
-            match run.len() {
-                1 => write!(f, "{}", run[0])?,
-                count => write!(f, "{}x{count}", run[0])?,
+        match &self.path {
+            Path::Loom { choices, decisions } => {
+                write!(f, "{LOOM}-{:08x}-", self.fingerprint)?;
+                for (i, (task, ordinal, taken)) in choices.iter().enumerate() {
+                    write!(f, "{}{task}.{ordinal}.{taken}", if i == 0 { "" } else { "," })?;
+                }
+                f.write_str("-")?;
+                write_list(f, decisions)
+            }
+            Path::Explore(picks) => {
+                write!(f, "{EXPLORE}-{:08x}-", self.fingerprint)?;
+                write_list(f, picks)
             }
         }
-        Ok(())
     }
 }
 
 /// Decisions of one schedule at most: more than any execution within the limits makes.
 const MOST_DECISIONS: usize = 1_000_000;
+
+/// Reads what [`write_list`] wrote.
+fn read_list<T: FromStr + Clone>(text: &str) -> Option<Vec<T>> {
+    let mut list = Vec::new();
+    for word in words(text) {
+        let (item, count) = word.split_once('x').unwrap_or((word, "1"));
+        let item: T = item.parse().ok()?;
+        let count: usize = count.parse().ok()?;
+        if list.len().saturating_add(count) > MOST_DECISIONS {
+            return None;
+        }
+        list.extend(std::iter::repeat_n(item, count));
+    }
+    Some(list)
+}
+
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').filter(|word| !word.is_empty())
+}
 
 impl FromStr for Schedule {
     type Err = ScheduleError;
@@ -176,33 +264,27 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let shown: String = text.chars().take(40).collect();
         let unreadable = || ScheduleError::Unreadable(shown.clone());
-        let mut parts = text.trim().split('-');
-        match parts.next() {
-            Some(VERSION) => {}
-            Some(other) if other.starts_with('w') && other[1..].parse::<u32>().is_ok() => {
-                return Err(ScheduleError::Version(other[1..].into()));
+        let parts: Vec<&str> = text.trim().split('-').collect();
+        let (model, path) = match *parts {
+            [LOOM, model, choices, decisions] => {
+                let choices = words(choices).map(choice).collect::<Option<_>>();
+                let path = choices.zip(read_list(decisions));
+                (model, path.map(|(choices, decisions)| Path::Loom { choices, decisions }))
             }
+            [EXPLORE, model, picks] => (model, read_list(picks).map(Path::Explore)),
+            [version, ..] if version != LOOM && version != EXPLORE => return Err(other_version(version, unreadable())),
             _ => return Err(unreadable()),
-        }
-        let (Some(model), Some(choices), Some(decisions), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(unreadable());
         };
-        let words = |list: &str| list.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
         let fingerprint = u32::from_str_radix(model, 16).map_err(|_| unreadable())?;
-        let choices = words(choices).iter().map(|word| choice(word)).collect::<Option<_>>().ok_or_else(unreadable)?;
-        let mut schedule = Self { fingerprint, choices, decisions: Vec::new() };
-        for word in words(decisions) {
-            let (decision, count) = word.split_once('x').unwrap_or((&word, "1"));
-            let decision: Decision = decision.parse().map_err(|()| unreadable())?;
-            let count: usize = count.parse().map_err(|_| unreadable())?;
-            if schedule.decisions.len().saturating_add(count) > MOST_DECISIONS {
-                return Err(unreadable());
-            }
-            schedule.decisions.extend(std::iter::repeat_n(decision, count));
-        }
-        Ok(schedule)
+        Ok(Self { fingerprint, path: path.ok_or_else(unreadable)? })
+    }
+}
+
+/// What to say of a word that begins with `version`, if that is none of ours.
+fn other_version(version: &str, unreadable: ScheduleError) -> ScheduleError {
+    match version.strip_prefix(['w', 'x']).filter(|number| number.parse::<u32>().is_ok()) {
+        Some(number) => ScheduleError::Version(number.into()),
+        None => unreadable,
     }
 }
 

@@ -15,7 +15,7 @@ use corosensei::{Coroutine, Yielder};
 use windtunnel::engine::{Choices, Entered, Run, Stop, traced};
 use windtunnel::task::TaskState;
 
-use crate::builder::LOOM_TASKS;
+use crate::builder::{Engine, LOOM_TASKS};
 use crate::report::{Bound, Failure, FailureKind, Report, Steps};
 use crate::{Body, Builder, Schedule, ScheduleError};
 
@@ -71,7 +71,7 @@ impl Search {
     /// Searches until everything is explored, a limit is hit, or an execution fails.
     pub(crate) fn run(&self) -> Report {
         let mut odometer = Odometer::default();
-        let mut report = Report::new(&self.name);
+        let mut report = Report::new(&self.name, Engine::Loom);
         report.bounds.extend(self.builder.preemptions.map(Bound::Preemptions));
         loop {
             let directory = tempfile::tempdir().expect("the system has a directory for temporary files");
@@ -102,7 +102,7 @@ impl Search {
     pub(crate) fn replay(&self, schedule: &Schedule) -> Result<Report, ScheduleError> {
         schedule.check_model(&self.name)?;
         let (end, shared, steps) = self.execute(schedule);
-        let mut report = Report::new(&self.name);
+        let mut report = Report::new(&self.name, Engine::Loom);
         report.executions = shared.executions;
         report.bounds = vec![Bound::OneExecution];
         report.elapsed = self.started.elapsed();
@@ -192,7 +192,7 @@ impl Search {
         let (builder, body, started) = (*builder, Arc::clone(body), *started);
         let stack = Mutex::new(None);
         move || {
-            let run = Run::model(builder.limits, choices.clone());
+            let run = Run::model(builder.limits(), choices.clone());
             {
                 let mut shared = lock(&shared);
                 shared.harvest();
@@ -226,7 +226,7 @@ fn on_stack(stack: &Mutex<Option<DefaultStack>>, main: impl FnOnce() + 'static) 
 }
 
 impl Builder {
-    fn bound_hit(&self, executions: u64, started: Instant) -> Option<Bound> {
+    pub(crate) fn bound_hit(&self, executions: u64, started: Instant) -> Option<Bound> {
         if let Some(most) = self.max_executions.filter(|most| executions >= *most) {
             return Some(Bound::Executions(most));
         }

@@ -41,6 +41,11 @@ impl RngCore for Rng {
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
         match run::kind() {
             Kind::Tokio => rand::rng().fill_bytes(bytes),
+            #[cfg(feature = "model")]
+            Kind::Explore => {
+                crate::engine::explore::World::with(crate::engine::explore::World::draw);
+                run::with(|run| run.engine().workload().fill_bytes(bytes));
+            }
             #[cfg(any(feature = "sim", feature = "model"))]
             _ => run::with(|run| run.engine().workload().fill_bytes(bytes)),
         }

@@ -169,7 +169,7 @@ pub(crate) use current::*;
 pub(crate) fn explores() -> bool {
     match kind() {
         #[cfg(feature = "model")]
-        Kind::Loom => true,
+        Kind::Loom | Kind::Explore => true,
         _ => false,
     }
 }
@@ -189,6 +189,8 @@ pub(crate) fn choose(n: usize) -> usize {
         Kind::Madsim => with(|run| index(&mut *run.engine().sim.choices(), n)),
         #[cfg(feature = "model")]
         Kind::Loom => with(|run| run.engine().model.explore(n)),
+        #[cfg(feature = "model")]
+        Kind::Explore => crate::engine::explore::World::with(|world| world.choose(n)),
     }
 }
 

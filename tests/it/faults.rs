@@ -27,7 +27,7 @@ struct Fault {
     catcher: &'static str,
 }
 
-const PRIMITIVES: [&str; 50] = [
+const PRIMITIVES: [&str; 51] = [
     "channel",
     "go channel",
     "select",
@@ -78,6 +78,7 @@ const PRIMITIVES: [&str; 50] = [
     "connection",
     "tee",
     "chat loop",
+    "explore",
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {

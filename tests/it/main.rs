@@ -10,6 +10,7 @@ mod conn;
 mod context;
 mod debug;
 mod determinism;
+mod explore;
 mod faults;
 mod first;
 mod fork_join;

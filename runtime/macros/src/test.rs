@@ -82,12 +82,28 @@ pub(crate) fn sim(tokens: TokenStream, item: TokenStream) -> syn::Result<TokenSt
     })
 }
 
+/// The call that sets a limit of a model, or its engine.
+fn setter(MetaNameValue { path, value, .. }: &MetaNameValue) -> syn::Result<TokenStream> {
+    if !path.is_ident("engine") {
+        return Ok(quote!(.#path(#value)));
+    }
+    let named = |name: &str| matches!(value, Expr::Path(value) if value.path.is_ident(name));
+    if named("loom") {
+        Ok(quote!(.engine(::windtunnel_model::Engine::Loom)))
+    } else if named("explore") {
+        Ok(quote!(.engine(::windtunnel_model::Engine::Explore)))
+    } else {
+        Err(syn::Error::new_spanned(value, "the engines are: loom, explore"))
+    }
+}
+
 pub(crate) fn model(tokens: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    const KNOWN: [&str; 6] = ["preemptions", "max_executions", "max_seconds", "max_tasks", "max_steps", "max_ticks"];
+    const KNOWN: [&str; 7] =
+        ["engine", "preemptions", "max_executions", "max_seconds", "max_tasks", "max_steps", "max_ticks"];
     let arguments = arguments(tokens, &KNOWN)?;
     let function: ItemFn = syn::parse2(item)?;
     check_signature(&function, 0, "async fn name()")?;
-    let setters = arguments.iter().map(|MetaNameValue { path, value, .. }| quote!(.#path(#value)));
+    let setters = arguments.iter().map(setter).collect::<syn::Result<Vec<_>>>()?;
     let summary = summary(&function.attrs);
     let name = &function.sig.ident;
     let entry = entry_name("__MODEL", name);

@@ -5,6 +5,8 @@
 //! features off there is one variant, and the choice costs nothing.
 
 #[cfg(feature = "model")]
+pub(crate) mod explore;
+#[cfg(feature = "model")]
 pub(crate) mod loom;
 #[cfg(feature = "sim")]
 pub(crate) mod madsim;
@@ -39,6 +41,8 @@ pub(crate) enum Kind {
     Madsim,
     #[cfg(feature = "model")]
     Loom,
+    #[cfg(feature = "model")]
+    Explore,
 }
 
 impl Kind {
@@ -49,7 +53,7 @@ impl Kind {
             #[cfg(feature = "sim")]
             Kind::Madsim => "simulation run",
             #[cfg(feature = "model")]
-            Kind::Loom => "model execution",
+            Kind::Loom | Kind::Explore => "model execution",
         }
     }
 }
@@ -66,6 +70,8 @@ where
         Kind::Madsim => madsim::spawn(task),
         #[cfg(feature = "model")]
         Kind::Loom => loom::spawn(&Arc::clone(task.entry()), task),
+        #[cfg(feature = "model")]
+        Kind::Explore => explore::spawn(task),
     }
 }
 
@@ -92,6 +98,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
         #[cfg(feature = "model")]
         Kind::Loom => loom::block_on(&crate::task::current().expect("a model consists of tasks"), future),
+        #[cfg(feature = "model")]
+        Kind::Explore => explore::block_on(future),
     }
 }
 
@@ -100,6 +108,8 @@ pub(crate) fn yield_now(cx: &Context<'_>) {
     match run::kind() {
         #[cfg(feature = "model")]
         Kind::Loom => loom::yield_now(),
+        #[cfg(feature = "model")]
+        Kind::Explore => explore::yield_now(),
         _ => cx.waker().wake_by_ref(),
     }
 }
@@ -112,6 +122,18 @@ pub(crate) fn now() -> Duration {
         Kind::Madsim => madsim::now(),
         #[cfg(feature = "model")]
         Kind::Loom => loom::now(),
+        #[cfg(feature = "model")]
+        Kind::Explore => explore::now(),
+    }
+}
+
+/// [`now`], for the note of why a run was stopped: no operation of its.
+#[cfg(any(feature = "sim", feature = "model"))]
+pub(crate) fn stopped_at() -> Duration {
+    match run::kind() {
+        #[cfg(feature = "model")]
+        Kind::Explore => explore::stopped_at(),
+        _ => now(),
     }
 }
 
@@ -127,6 +149,8 @@ pub(crate) fn system_now() -> SystemTime {
         }
         #[cfg(feature = "model")]
         Kind::Loom => SystemTime::UNIX_EPOCH,
+        #[cfg(feature = "model")]
+        Kind::Explore => SystemTime::UNIX_EPOCH + explore::now(),
     }
 }
 
@@ -144,6 +168,8 @@ pub enum RawLock {
     Native(tokio::RawLock),
     #[cfg(feature = "model")]
     Loom(loom::RawLock),
+    #[cfg(feature = "model")]
+    Explore(explore::RawLock),
 }
 
 /// Releases its [`RawLock`] when dropped.
@@ -152,6 +178,8 @@ pub(crate) enum RawGuard<'a> {
     Native(tokio::RawGuard<'a>),
     #[cfg(feature = "model")]
     Loom(loom::RawGuard<'a>),
+    #[cfg(feature = "model")]
+    Explore(explore::RawGuard<'a>),
 }
 
 impl RawLock {
@@ -159,6 +187,8 @@ impl RawLock {
         match run::kind() {
             #[cfg(feature = "model")]
             Kind::Loom => Self::Loom(loom::RawLock::new()),
+            #[cfg(feature = "model")]
+            Kind::Explore => Self::Explore(explore::RawLock::new()),
             _ => Self::Native(tokio::RawLock::new()),
         }
     }
@@ -173,6 +203,8 @@ impl RawLock {
             Self::Native(lock) => RawGuard::Native(lock.lock()),
             #[cfg(feature = "model")]
             Self::Loom(lock) => RawGuard::Loom(lock.lock()),
+            #[cfg(feature = "model")]
+            Self::Explore(lock) => RawGuard::Explore(lock.lock()),
         }
     }
 
@@ -183,6 +215,8 @@ impl RawLock {
             Self::Native(lock) => Some(RawGuard::Native(lock.lock())),
             #[cfg(feature = "model")]
             Self::Loom(lock) => loom::alive().then(|| RawGuard::Loom(lock.lock())),
+            #[cfg(feature = "model")]
+            Self::Explore(lock) => Some(RawGuard::Explore(lock.lock())),
         }
     }
 }
@@ -192,6 +226,8 @@ pub(crate) enum Atomic {
     Native(tokio::Atomic),
     #[cfg(feature = "model")]
     Loom(loom::Atomic),
+    #[cfg(feature = "model")]
+    Explore(explore::Atomic),
 }
 
 impl Atomic {
@@ -199,6 +235,8 @@ impl Atomic {
         match run::kind() {
             #[cfg(feature = "model")]
             Kind::Loom => Self::Loom(loom::Atomic::new(value)),
+            #[cfg(feature = "model")]
+            Kind::Explore => Self::Explore(explore::Atomic::new(value)),
             _ => Self::Native(tokio::Atomic::new(value)),
         }
     }
@@ -209,6 +247,8 @@ impl Atomic {
             Self::Native(atomic) => atomic.load(),
             #[cfg(feature = "model")]
             Self::Loom(atomic) => atomic.load(),
+            #[cfg(feature = "model")]
+            Self::Explore(atomic) => atomic.load(),
         }
     }
 
@@ -219,6 +259,8 @@ impl Atomic {
             Self::Native(atomic) => atomic.load(),
             #[cfg(feature = "model")]
             Self::Loom(atomic) => atomic.watch(),
+            #[cfg(feature = "model")]
+            Self::Explore(atomic) => atomic.load(),
         }
     }
 
@@ -228,6 +270,8 @@ impl Atomic {
             Self::Native(atomic) => atomic.store(value),
             #[cfg(feature = "model")]
             Self::Loom(atomic) => atomic.store(value),
+            #[cfg(feature = "model")]
+            Self::Explore(atomic) => atomic.store(value),
         }
     }
 
@@ -237,6 +281,8 @@ impl Atomic {
             Self::Native(_) => true,
             #[cfg(feature = "model")]
             Self::Loom(_) => loom::alive(),
+            #[cfg(feature = "model")]
+            Self::Explore(_) => true,
         }
     }
 
@@ -247,6 +293,8 @@ impl Atomic {
             Self::Native(atomic) => atomic.fetch_add(delta),
             #[cfg(feature = "model")]
             Self::Loom(atomic) => atomic.fetch_add(delta),
+            #[cfg(feature = "model")]
+            Self::Explore(atomic) => atomic.fetch_add(delta),
         }
     }
 
@@ -257,6 +305,8 @@ impl Atomic {
             Self::Native(atomic) => atomic.compare_exchange(current, new),
             #[cfg(feature = "model")]
             Self::Loom(atomic) => atomic.compare_exchange(current, new),
+            #[cfg(feature = "model")]
+            Self::Explore(atomic) => atomic.compare_exchange(current, new),
         }
     }
 }
@@ -312,6 +362,8 @@ impl<T> Slot<T> {
 pub(crate) enum Moment {
     #[cfg(feature = "model")]
     Loom(loom::Moment),
+    #[cfg(feature = "model")]
+    Explore(explore::Moment),
 }
 
 impl Moment {
@@ -319,6 +371,8 @@ impl Moment {
         match run::kind() {
             #[cfg(feature = "model")]
             Kind::Loom => loom::Moment::now().map(Self::Loom),
+            #[cfg(feature = "model")]
+            Kind::Explore => explore::Moment::now().map(Self::Explore),
             _ => None,
         }
     }
@@ -328,6 +382,8 @@ impl Moment {
         match *self {
             #[cfg(feature = "model")]
             Self::Loom(ref moment) => moment.is_past(),
+            #[cfg(feature = "model")]
+            Self::Explore(ref moment) => moment.is_past(),
         }
     }
 }
@@ -337,7 +393,7 @@ impl Moment {
 pub(crate) fn data_race(race: String) -> ! {
     match run::kind() {
         #[cfg(feature = "model")]
-        Kind::Loom => crate::engine::halt(crate::engine::Stop::DataRace(race)),
+        Kind::Loom | Kind::Explore => crate::engine::halt(crate::engine::Stop::DataRace(race)),
         _ => panic!("data race: {race}"),
     }
 }
@@ -346,10 +402,28 @@ pub(crate) fn data_race(race: String) -> ! {
 pub(crate) fn may_tick(ticks: u64) -> bool {
     match run::kind() {
         #[cfg(feature = "model")]
-        Kind::Loom => run::with(|run| run.engine().model.may_tick(ticks)),
+        Kind::Loom | Kind::Explore => run::with(|run| run.engine().model.may_tick(ticks)),
         _ => {
             let _ = ticks;
             true
         }
     }
+}
+
+/// An operation of the current task is pending.
+#[inline]
+pub(crate) fn note_pending(op: crate::task::Op) {
+    #[cfg(feature = "model")]
+    crate::engine::explore::note_pending(op);
+    #[cfg(not(feature = "model"))]
+    let _ = op;
+}
+
+/// Something else than waiting for it tells who waits in such operations.
+#[inline]
+pub(crate) fn observe_waits(op: crate::task::Op) {
+    #[cfg(feature = "model")]
+    crate::engine::explore::observe_waits(op);
+    #[cfg(not(feature = "model"))]
+    let _ = op;
 }

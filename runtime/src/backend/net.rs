@@ -62,7 +62,7 @@ impl TcpListener {
             #[cfg(feature = "sim")]
             Kind::Madsim => simulated::TcpListener::bind(addr).map(Self::Madsim),
             #[cfg(feature = "model")]
-            Kind::Loom => Err(super::loom::no_network("listen")),
+            Kind::Loom | Kind::Explore => Err(super::loom::no_network("listen")),
         }
     }
 
@@ -83,7 +83,7 @@ impl TcpStream {
             #[cfg(feature = "sim")]
             Kind::Madsim => simulated::TcpStream::connect(addr).await.map(Self::Madsim),
             #[cfg(feature = "model")]
-            Kind::Loom => Err(super::loom::no_network("connect")),
+            Kind::Loom | Kind::Explore => Err(super::loom::no_network("connect")),
         }
     }
 
@@ -190,7 +190,7 @@ impl UdpSocket {
             #[cfg(feature = "sim")]
             Kind::Madsim => simulated::UdpSocket::bind(addr).map(Self::Madsim),
             #[cfg(feature = "model")]
-            Kind::Loom => Err(super::loom::no_network("bind a socket")),
+            Kind::Loom | Kind::Explore => Err(super::loom::no_network("bind a socket")),
         }
     }
 
@@ -226,6 +226,6 @@ pub(crate) async fn lookup(name: String, port: u16) -> io::Result<Vec<SocketAddr
         #[cfg(feature = "sim")]
         Kind::Madsim => simulated::lookup(&name, port).map(|addr| vec![addr]),
         #[cfg(feature = "model")]
-        Kind::Loom => Err(super::loom::no_network("look a name up")),
+        Kind::Loom | Kind::Explore => Err(super::loom::no_network("look a name up")),
     }
 }

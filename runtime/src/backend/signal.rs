@@ -25,7 +25,7 @@ impl Signals {
             #[cfg(feature = "sim")]
             Kind::Madsim => Ok(Self::Madsim(simulated::Signals::listen(kinds))),
             #[cfg(feature = "model")]
-            Kind::Loom => Ok(Self::Loom),
+            Kind::Loom | Kind::Explore => Ok(Self::Loom),
         }
     }
 

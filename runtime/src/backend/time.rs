@@ -17,6 +17,8 @@ pub(crate) enum Sleep {
     Madsim(#[pin] super::madsim::Sleep),
     #[cfg(feature = "model")]
     Loom(#[pin] super::loom::Sleep),
+    #[cfg(feature = "model")]
+    Explore(#[pin] super::explore::Sleep),
 }
 
 impl Sleep {
@@ -28,6 +30,8 @@ impl Sleep {
             Kind::Madsim => Self::Madsim(super::madsim::sleep_until(deadline)),
             #[cfg(feature = "model")]
             Kind::Loom => Self::Loom(super::loom::sleep_until(deadline)),
+            #[cfg(feature = "model")]
+            Kind::Explore => Self::Explore(super::explore::sleep_until(deadline)),
         }
     }
 }
@@ -42,6 +46,8 @@ impl Future for Sleep {
             SleepProj::Madsim(sleep) => sleep.poll(cx),
             #[cfg(feature = "model")]
             SleepProj::Loom(sleep) => sleep.poll(cx),
+            #[cfg(feature = "model")]
+            SleepProj::Explore(sleep) => sleep.poll(cx),
         }
     }
 }

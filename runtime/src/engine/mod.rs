@@ -4,6 +4,8 @@
 //! generators, and what stopped it. The driver makes one, [`enter`](Run::enter)s it on the thread that carries it, and looks
 //! at it afterwards. Users of windtunnel need none of this.
 
+#[cfg(feature = "model")]
+pub mod explore;
 #[cfg(feature = "sim")]
 mod limit;
 #[cfg(feature = "model")]
@@ -131,7 +133,7 @@ impl Engine {
     /// Notes what stops the run, if it is the first thing that does.
     fn record(&self, stop: Stop, registry: &task::Registry) {
         let polled = || task::with_current(|entry| entry.id);
-        let stopped = || Stopped { stop, tasks: task::tasks(registry), task: polled(), at: backend::now() };
+        let stopped = || Stopped { stop, tasks: task::tasks(registry), task: polled(), at: backend::stopped_at() };
         self.stop.lock().get_or_insert_with(stopped);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Model {
     steps: AtomicU64,
     choices: Mutex<Choices>,
     ticks_bounded: AtomicBool,
-    main_ended: AtomicBool,
+    pub(super) main_ended: AtomicBool,
     probing: AtomicBool,
 }
 
@@ -51,6 +51,10 @@ impl Default for Model {
 }
 
 impl Model {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
     /// The explored alternative of the current task's next choice.
     pub(crate) fn explore(&self, alternatives: usize) -> usize {
         let task = task::current().map_or(0, |entry| entry.id);

@@ -10,6 +10,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::backend;
 use crate::lock::Lock;
 use crate::object::{Label, Object};
 use crate::said::say;
@@ -87,6 +88,7 @@ impl<R: Rules> Gate<R> {
 
     /// Meets `ask` if that needs no waiting.
     pub(crate) fn try_enter(&self, op: Op, mut ask: R::Ask) -> Option<Outcome> {
+        backend::observe_waits(op);
         let outcome = self.change(|rules, wakers| rules.enter(&mut ask, wakers))?;
         trace(op, self.label(), outcome);
         Some(outcome)
@@ -177,6 +179,7 @@ impl<Q: Request> Future for Acquire<Q> {
 impl<Q: Request> Drop for Acquire<Q> {
     fn drop(&mut self) {
         let (Some(request), Some(wait)) = (&self.request, &self.wait) else { return };
+        backend::observe_waits(Q::OP);
         request.gate().change_in_drop(|rules, wakers| match wait.withdraw(rules.waiting()) {
             None => rules.left(self.ask, wakers),
             Some(Outcome::Done) => {

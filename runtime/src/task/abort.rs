@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::Entry;
-use crate::backend::{Atomic, Slot};
+use super::{Entry, Op};
+use crate::backend::{self, Atomic, Slot};
 use crate::said::say;
 
 /// The task is to be dropped.
@@ -111,6 +111,7 @@ impl AbortHandle {
     /// [`spawn_blocking`](super::spawn_blocking) can be aborted only before it starts.
     pub fn abort(&self) {
         say!("task", "aborts {}", self.entry);
+        backend::observe_waits(Op::Join);
         self.entry.abort.request();
     }
 

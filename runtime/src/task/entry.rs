@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::{fmt, iter, mem};
 
 use super::abort::Abort;
+use crate::backend;
 #[cfg(any(feature = "sim", feature = "model"))]
 use crate::engine::Speaker;
 use crate::lock::Lock;
@@ -320,6 +321,7 @@ pub(crate) fn blocked(op: Op, on: Option<Label>, at: &'static Location<'static>)
         entry.note(op, on, at);
         entry.trace_block();
     });
+    backend::note_pending(op);
 }
 
 /// [`blocked`], in a `select!` over `arms`.
@@ -328,4 +330,5 @@ pub(crate) fn blocked_in_select(arms: impl Iterator<Item = Arm>, at: &'static Lo
         entry.note_elsewhere(Op::Select, None, arms, at);
         entry.trace_block();
     });
+    backend::note_pending(Op::Select);
 }

@@ -15,7 +15,7 @@ use pin_project::pin_project;
 use super::entry::swap_current;
 use super::join_set::{self, Members};
 use super::{AbortHandle, Entry, Op, blocked, with_current};
-use crate::backend::Kind;
+use crate::backend::{self, Kind};
 #[cfg(feature = "sim")]
 use crate::engine;
 use crate::lock::Lock;
@@ -83,6 +83,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
+        backend::observe_waits(Op::Join);
         self.join.lock().finished
     }
 }
@@ -216,7 +217,7 @@ fn panicked(panic: Box<dyn Any + Send>) -> Option<JoinError> {
             return None;
         }
         #[cfg(feature = "model")]
-        Kind::Loom => std::panic::resume_unwind(panic),
+        Kind::Loom | Kind::Explore => std::panic::resume_unwind(panic),
     }
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));

@@ -1,0 +1,257 @@
+//! What an exploration finds, how it says so, and how it runs an execution again.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+
+use windtunnel::cell::CheckedCell;
+use windtunnel::sync::Mutex;
+use windtunnel::task::{spawn_named, yield_now};
+use windtunnel::{channel, go, rand, select, spawn, time};
+use windtunnel_model::{Builder, Engine, FailureKind, Report, Schedule};
+
+fn explore() -> Builder {
+    Builder::new().engine(Engine::Explore)
+}
+
+fn check<F: Future<Output = ()> + 'static>(body: fn() -> F) -> Report {
+    explore().max_executions(1_000_000).check("model", body)
+}
+
+/// What the executions of `body` end with, all of which succeed.
+fn ends<T: Ord + Send + 'static, F: Future<Output = T> + 'static>(body: fn() -> F) -> BTreeSet<T> {
+    let ends = Arc::new(StdMutex::new(BTreeSet::new()));
+    let all = Arc::clone(&ends);
+    let report = explore().check("model", move || {
+        let all = Arc::clone(&all);
+        async move {
+            let end = body().await;
+            all.lock().unwrap().insert(end);
+        }
+    });
+    assert!(report.is_complete(), "{report}");
+    Arc::into_inner(ends).map_or_else(BTreeSet::new, |ends| ends.into_inner().unwrap())
+}
+
+/// Two tasks that lock two mutexes in opposite orders.
+async fn opposite_orders() {
+    let (a, b) = (Arc::new(Mutex::named("a", ())), Arc::new(Mutex::named("b", ())));
+    for (name, first, second) in [("one", Arc::clone(&a), Arc::clone(&b)), ("other", b, a)] {
+        spawn_named(name, async move {
+            let first = first.lock().await;
+            let second = second.lock().await;
+            drop((first, second));
+        });
+    }
+}
+
+#[test]
+fn a_leak_is_found_and_shows_who_is_blocked_where() {
+    let report = check(opposite_orders);
+    let failure = report.failure.as_ref().expect("the tasks block each other");
+    assert_eq!(failure.kind, FailureKind::Leak, "{report}");
+    assert!(failure.replays, "{report}");
+    let blocked: Vec<_> = failure.tasks.iter().map(|task| (task.label(), task.wait.clone())).collect();
+    assert_eq!(blocked, [("one".into(), "mutex lock (b)".into()), ("other".into(), "mutex lock (a)".into())]);
+    assert!(report.to_string().contains("(explore; stopped at the first failure)"), "{report}");
+}
+
+#[test]
+fn a_deadlock_of_the_main_task_is_found() {
+    let report = check(|| async { assert_eq!(go::channel::<()>(0).recv().await, None) });
+    assert_eq!(report.failure.expect("nobody sends").kind, FailureKind::Deadlock);
+}
+
+#[test]
+fn a_panic_is_found_in_the_one_order_that_leads_to_it() {
+    let report = check(|| async {
+        let (sender, receiver) = channel(2);
+        for value in 0..3 {
+            let sender = sender.clone();
+            spawn(async move { sender.send(value).await });
+        }
+        drop(sender);
+        let mut values = Vec::new();
+        while let Some(value) = receiver.recv().await {
+            values.push(value);
+        }
+        assert_ne!(values, [2, 1, 0]);
+    });
+    let failure = report.failure.as_ref().expect("every order is tried");
+    assert!(matches!(&failure.kind, FailureKind::Panic { at, .. } if at.contains("explore.rs")), "{report}");
+    assert!(failure.replays, "{report}");
+}
+
+#[test]
+fn a_data_race_is_found_whatever_the_order_of_the_accesses() {
+    let report = check(|| async {
+        let cell = Arc::new(CheckedCell::named("hits", 0));
+        let other = Arc::clone(&cell);
+        let task = spawn(async move { other.set(other.get() + 1) });
+        cell.set(cell.get() + 1);
+        task.await.unwrap();
+    });
+    let failure = report.failure.as_ref().expect("nothing orders the accesses");
+    assert!(matches!(&failure.kind, FailureKind::DataRace { race } if race.contains("hits")), "{report}");
+    assert!(failure.replays, "{report}");
+}
+
+#[test]
+fn accesses_that_a_mutex_or_a_join_orders_are_no_data_race() {
+    let report = check(|| async {
+        let shared = Arc::new((Mutex::new(()), CheckedCell::named("hits", 0)));
+        let tasks: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                spawn(async move {
+                    let _held = shared.0.lock().await;
+                    shared.1.set(shared.1.get() + 1);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(shared.1.get(), 2);
+    });
+    assert!(report.is_complete(), "{report}");
+}
+
+#[test]
+fn a_task_that_spins_makes_no_progress() {
+    let report = explore().max_steps(500).check("spin", || async {
+        loop {
+            yield_now().await;
+        }
+    });
+    assert_eq!(report.failure.as_ref().expect("it spins").kind, FailureKind::NoProgress, "{report}");
+}
+
+#[test]
+fn a_task_that_yields_until_another_is_done_makes_progress() {
+    let report = explore().max_steps(500).check("polling", || async {
+        let flag = go::channel(1);
+        let other = flag.clone();
+        spawn(async move { other.send(()).await.unwrap() });
+        while flag.try_recv().is_err() {
+            yield_now().await;
+        }
+    });
+    assert!(report.is_complete(), "{report}");
+}
+
+#[test]
+fn a_bound_that_was_hit_is_named_and_the_verdict_is_not_complete() {
+    async fn body() {
+        for _ in 0..3 {
+            let channel = go::channel(1);
+            spawn(async move { channel.send(()).await.unwrap() });
+        }
+        let lock = Arc::new(Mutex::new(0));
+        for _ in 0..3 {
+            let lock = Arc::clone(&lock);
+            spawn(async move { *lock.lock().await += 1 });
+        }
+    }
+    let complete = explore().check("bounds", body);
+    assert!(complete.is_complete(), "{complete}");
+    for builder in [explore().max_executions(2), explore().preemptions(0), explore().max_duration(Duration::ZERO)] {
+        let report = builder.check("bounds", body);
+        assert!(!report.is_complete() && report.failure.is_none(), "{report}");
+        assert!(report.to_string().contains("bounded ("), "{report}");
+    }
+}
+
+#[test]
+fn every_choice_is_explored() {
+    let pairs = ends(|| async { (rand::choose(3), rand::choose(2)) });
+    assert_eq!(pairs.len(), 6);
+    let arms = ends(|| async {
+        let (a, b) = (go::channel(1), go::channel(1));
+        a.send('a').await.unwrap();
+        b.send('b').await.unwrap();
+        select! { it = a.recv() => it, it = b.recv() => it }
+    });
+    assert_eq!(arms, BTreeSet::from([Some('a'), Some('b')]));
+}
+
+#[test]
+fn timers_fire_at_any_moment_in_the_order_of_deadlines() {
+    let order = ends(|| async {
+        let told = Arc::new(StdMutex::new(Vec::new()));
+        let tasks: Vec<_> = [2, 1, 3]
+            .map(|seconds| {
+                let told = Arc::clone(&told);
+                spawn(async move {
+                    let until = time::Instant::now() + time::secs(seconds);
+                    time::sleep_until(until).await;
+                    told.lock().unwrap().push(seconds);
+                    assert!(time::Instant::now() >= until);
+                })
+            })
+            .into_iter()
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        told.lock().unwrap().len()
+    });
+    assert_eq!(order, BTreeSet::from([3]));
+    let replies = ends(|| async {
+        let (sender, receiver) = channel(1);
+        spawn(async move { sender.send(7).await });
+        time::timeout(time::secs(1), receiver.recv()).await.ok().flatten()
+    });
+    assert_eq!(replies, BTreeSet::from([None, Some(7)]));
+    let in_order = ends(|| async {
+        let mut first = std::pin::pin!(time::sleep(time::secs(1)));
+        let mut second = std::pin::pin!(time::sleep(time::secs(2)));
+        select! { () = &mut first => 1, () = &mut second => 2 }
+    });
+    assert_eq!(in_order, BTreeSet::from([1, 2]), "both may have fired before the task runs again");
+}
+
+#[test]
+fn a_schedule_runs_the_failing_execution_again() {
+    let report = check(opposite_orders);
+    let schedule = report.failure.as_ref().and_then(|failure| failure.schedule.clone()).expect("a schedule");
+    let text = schedule.to_string();
+    assert!(text.starts_with("x1-"), "{text}");
+    assert_eq!(text.parse(), Ok(schedule.clone()));
+    // By the engine that it comes from, whatever the builder says.
+    let again = Builder::new().replay("model", opposite_orders, &schedule).expect("it applies");
+    let (found, again) = (report.failure.expect("found above"), again.failure.expect("it fails again"));
+    assert_eq!((again.kind, again.tasks, again.steps.to_vec()), (found.kind, found.tasks, found.steps.to_vec()));
+}
+
+#[test]
+fn a_schedule_that_does_not_apply_is_one_line() {
+    let schedule = check(opposite_orders).failure.and_then(|failure| failure.schedule).expect("a schedule");
+    let foreign = explore().replay("another", opposite_orders, &schedule).expect_err("of another model");
+    let stale = explore().replay("model", || async {}, &schedule).expect_err("the model is another");
+    let unreadable = ["", "x1", "x1-0", "x1-zz-1", "x1-0-y", "x1-0-1x", "x1-0-1x99999999", "x1-0-1-2"];
+    let unreadable = unreadable.map(|text| text.parse::<Schedule>().expect_err(text));
+    let version = "x2-0-1".parse::<Schedule>().expect_err("of another version");
+    for error in [foreign, stale, version].iter().chain(&unreadable) {
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn more_tasks_than_loom_has_are_explored() {
+    let report = check(|| async {
+        let tasks: Vec<_> = (0..12).map(|_| spawn(async { go::channel(1).send(()).await.unwrap() })).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(report.executions, 1, "nothing conflicts: {report}");
+    let report = explore().max_tasks(3).check("many", || async {
+        for _ in 0..3 {
+            spawn(async {});
+        }
+    });
+    assert_eq!(report.failure.as_ref().expect("four tasks").kind, FailureKind::TooManyTasks, "{report}");
+}

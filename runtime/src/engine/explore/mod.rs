@@ -1,0 +1,335 @@
+//! Executions of a model, step by step, in any order that the caller likes.
+//!
+//! A task is a boxed future; each poll of it runs in a coroutine, which pauses before each *scheduling point*: a critical
+//! section of a `Lock`, an atomic operation outside of one, a look at the clock. What lies between two points nobody else can
+//! see, so a *step* runs from one to the next. It tells its *footprint*: the objects that it read and wrote, the park tokens of
+//! the tasks it woke among them. Two steps with footprints that do not conflict commute, which is what a search builds on.
+//!
+//! A poll begins with its first operation, and a task ends in a step of its own. While a coroutine unwinds, its operations are
+//! performed at once. The clock is a task as well: its step fires the timers with the earliest deadline.
+//!
+//! Accesses to checked cells are no scheduling points: whether they are ordered is asked of vector clocks, and where they are,
+//! moving them changes nothing.
+
+mod footprint;
+mod order;
+mod task;
+mod world;
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use corosensei::CoroutineResult;
+use corosensei::stack::DefaultStack;
+
+pub use footprint::Footprint;
+pub(crate) use footprint::ObjectId;
+use footprint::token;
+use task::{Boxed, State, Task};
+use world::WaitNote;
+pub(crate) use world::{Access, World};
+pub use world::{CLOCK, Choices, ClockUse, MAIN, MOST_TASKS};
+
+use super::model::Model;
+use super::{Engine, Entered, Limits, Run};
+use crate::backend::Kind;
+use crate::run;
+use crate::task::{self as tasks, Entry};
+
+/// Bytes of a coroutine's stack; the memory is the system's until it is touched.
+const STACK: usize = 1024 * 1024;
+
+thread_local! {
+    /// Stacks of polls that have ended.
+    static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
+}
+
+fn take_stack() -> DefaultStack {
+    let spare = STACKS.with_borrow_mut(Vec::pop);
+    spare.unwrap_or_else(|| DefaultStack::new(STACK).expect("there is memory for one stack more"))
+}
+
+/// Begins a search on this thread: tasks are numbered anew. `ordered` keeps the order that checked cells are judged by.
+pub fn begin_search(ordered: bool) {
+    World::with(|world| world.begin_search(ordered));
+}
+
+/// What one step did.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// What it touched.
+    pub footprint: Footprint,
+    /// The choices it made: taken alternative, number of alternatives.
+    pub choices: Choices,
+    /// The tasks that could not run before it and can now.
+    pub enabled: u64,
+    /// What it did to the clock.
+    pub clock: ClockUse,
+    /// It ended a wait that could as well have begun after it: another execution has the same outcome without the wait.
+    pub redundant: bool,
+    /// The task panicked: see [`Run::stopped`].
+    pub panicked: bool,
+}
+
+/// An execution under way.
+#[derive(Debug)]
+pub struct Execution {
+    run: Run,
+    _entered: Entered,
+    /// The footprint of the step in which each task began to wait for a resource, while it does.
+    plain: Vec<(usize, Footprint)>,
+}
+
+impl Run {
+    /// One execution of a model, for [`Execution::start`].
+    pub fn explore(limits: Limits) -> Self {
+        Self::new(Kind::Explore, Engine { model: Model::new(limits), ..Engine::new(0) })
+    }
+}
+
+impl Execution {
+    /// Begins an execution of `main`.
+    pub fn start(run: Run, main: impl Future<Output = ()> + 'static) -> Self {
+        let entered = run.enter();
+        World::with(World::begin);
+        let at = Location::caller();
+        let entry = Entry::register(Some(tasks::MAIN.into()), None, at, false);
+        World::with(|world| {
+            // The join handle's objects are the main task's.
+            world.add(world::MAIN, Task::new(State::Gone, Some(world.new_waker(MAIN))));
+            world.current.set(MAIN);
+            let (task, handle) = tasks::pair(Arc::clone(&entry), at, main);
+            drop(handle);
+            world.current.set(usize::MAX);
+            if let Some(Some(main)) = world.tasks.borrow_mut().get_mut(MAIN) {
+                main.state = State::New(Box::pin(task));
+            }
+        });
+        Self { run, _entered: entered, plain: Vec::new() }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The tasks that can make a step, as a set of bits. A task that yielded can once another has made one.
+    pub fn enabled(&self) -> u64 {
+        World::with(|world| {
+            let (mut enabled, mut yielded) = (0, 0);
+            for (index, task) in world.tasks.borrow().iter().enumerate() {
+                let Some(task) = task else { continue };
+                if task.can_run() {
+                    *(if task.yielded { &mut yielded } else { &mut enabled }) |= 1 << index;
+                }
+            }
+            if !world.timers.borrow().is_empty() {
+                enabled |= 1 << CLOCK;
+            }
+            if enabled == 0 { yielded } else { enabled }
+        })
+    }
+
+    /// Whether every task has ended.
+    pub fn is_over(&self) -> bool {
+        World::with(|world| {
+            world.tasks.borrow().iter().flatten().all(|task| matches!(task.state, State::Gone | State::Clock))
+        })
+    }
+
+    /// Whether the outcome may depend on who waits for a mutex or a join handle, which a search that leaves out
+    /// [redundant](Step::redundant) executions does not vary.
+    pub fn observed_waits(&self) -> bool {
+        World::with(|world| world.observed.get())
+    }
+
+    /// Whether checked cells are in use: the search is to be begun anew, and ordered.
+    pub fn wants_order(&self) -> bool {
+        World::with(|world| world.ordered.get())
+    }
+
+    /// Has `task` make a step, in which it takes `choices` and then the first alternative; `None` if it cannot.
+    pub fn step(&mut self, task: usize, choices: Choices) -> Option<Step> {
+        let before = Self::runnable();
+        if before >> task & 1 == 0 {
+            return None;
+        }
+        World::with(|world| {
+            world.footprint.borrow_mut().clear();
+            world.choices.replace(choices);
+            world.chosen.set(0);
+            world.clock.take();
+            world.current.set(task);
+        });
+        let panicked = if task == CLOCK {
+            World::with(World::fire);
+            false
+        } else {
+            Self::resume(task, &self.run)
+        };
+        World::with(|world| {
+            world.current.set(usize::MAX);
+            world.yielder_gone();
+            for (index, other) in world.tasks.borrow_mut().iter_mut().enumerate() {
+                if let Some(other) = other.as_mut().filter(|other| index != task && other.yielded) {
+                    other.yielded = false;
+                    world.footprint.borrow_mut().yields();
+                }
+            }
+        });
+        let mut step = World::with(|world| Step {
+            footprint: world.footprint.take(),
+            choices: world.choices.take(),
+            clock: world.clock.get(),
+            panicked,
+            ..Step::default()
+        });
+        step.enabled = Self::runnable() & !before & !(1 << CLOCK);
+        step.redundant = self.ends_plain_wait(task, &step);
+        Some(step)
+    }
+
+    fn runnable() -> u64 {
+        World::with(|world| {
+            let tasks = world.tasks.borrow();
+            let can_run =
+                |(index, task): (usize, &Option<Task>)| u64::from(task.as_ref().is_some_and(Task::can_run)) << index;
+            let clock = u64::from(!world.timers.borrow().is_empty()) << CLOCK;
+            tasks.iter().enumerate().map(can_run).sum::<u64>() | clock
+        })
+    }
+
+    /// Notes a plain wait of `task`, and whether the step ended one of another task by the resource it waits for.
+    fn ends_plain_wait(&mut self, task: usize, step: &Step) -> bool {
+        let plain = World::with(|world| {
+            world.tasks.borrow().get(task).and_then(Option::as_ref).is_some_and(|task| task.waits_plainly)
+        });
+        self.plain.retain(|(waiting, _)| *waiting != task);
+        let mut redundant = false;
+        for (waiting, footprint) in &self.plain {
+            if step.footprint.touches(token(*waiting)) {
+                if step.footprint.meets(footprint) {
+                    redundant = true;
+                } else {
+                    World::with(World::observe);
+                }
+            }
+        }
+        if plain {
+            self.plain.push((task, step.footprint.clone()));
+        }
+        redundant
+    }
+
+    /// Runs `task` to its next pause; whether it panicked.
+    fn resume(index: usize, run: &Run) -> bool {
+        let (state, waker) = World::with(|world| {
+            let mut tasks = world.tasks.borrow_mut();
+            let task = tasks[index].as_mut().expect("an enabled task exists");
+            task.waits_plainly = false;
+            task.yielded = false;
+            (std::mem::replace(&mut task.state, State::Gone), task.waker.clone().expect("a task has a waker"))
+        });
+        let mut poll = match state {
+            State::Paused(poll) => poll,
+            State::New(future) | State::Pending(future) => {
+                World::with(|world| world.begin_poll(index));
+                task::poll(future, waker, take_stack())
+            }
+            State::Blocked(poll) => {
+                World::with(|world| world.begin_poll(index));
+                poll
+            }
+            State::Clock | State::Gone => unreachable!("not enabled"),
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| poll.resume(())));
+        let state = match result {
+            Ok(CoroutineResult::Yield(world::Pause::Point)) => State::Paused(poll),
+            Ok(CoroutineResult::Yield(world::Pause::Parked)) => {
+                World::with(|world| world.touch(token(index), true));
+                State::Blocked(poll)
+            }
+            Ok(CoroutineResult::Return((future, ready))) => {
+                STACKS.with_borrow_mut(|stacks| stacks.push(poll.into_stack()));
+                after_poll(index, run, future, ready)
+            }
+            Err(_) => {
+                STACKS.with_borrow_mut(|stacks| stacks.push(poll.into_stack()));
+                return true;
+            }
+        };
+        World::with(|world| {
+            if let Some(Some(task)) = world.tasks.borrow_mut().get_mut(index) {
+                task.state = state;
+            }
+        });
+        false
+    }
+}
+
+impl Drop for Execution {
+    /// Drops what has not ended. A poll under way goes on to its own end first, without a pause: that takes a tenth of the time
+    /// that unwinding it would.
+    fn drop(&mut self) {
+        World::with(|world| {
+            world.current.set(usize::MAX);
+            world.ending.set(true);
+            loop {
+                let task = world.tasks.borrow_mut().pop();
+                match task.map(|task| task.map(|task| task.state)) {
+                    None => break,
+                    Some(Some(State::Paused(poll))) => end_poll(world, poll, |poll| drop(poll.resume(()))),
+                    Some(Some(State::Blocked(poll))) => end_poll(world, poll, task::Poll::force_unwind),
+                    Some(state) => drop(state),
+                }
+            }
+            let timers = world.timers.take();
+            drop(timers);
+            world.ending.set(false);
+        });
+    }
+}
+
+/// What a task is after a poll.
+fn after_poll(index: usize, run: &Run, future: Boxed, ready: bool) -> State {
+    if ready {
+        if index == MAIN {
+            run.0.engine().model.main_ended.store(true, Ordering::Relaxed);
+        }
+        drop(future);
+        return State::Gone;
+    }
+    World::with(|world| {
+        world.touch(token(index), true);
+        if let Some(Some(task)) = world.tasks.borrow_mut().get_mut(index) {
+            task.waits_plainly = world.wait.get() == WaitNote::Plain;
+        }
+    });
+    State::Pending(future)
+}
+
+/// Ends a poll by `end`. A panic in there is of no interest any more.
+fn end_poll(world: &World, mut poll: task::Poll, end: impl FnOnce(&mut task::Poll)) {
+    let _ = catch_unwind(AssertUnwindSafe(|| end(&mut poll)));
+    world.yielder_gone();
+    if poll.done() {
+        STACKS.with_borrow_mut(|stacks| stacks.push(poll.into_stack()));
+    }
+}
+
+/// Notes that an operation of the current task is pending.
+pub(crate) fn note_pending(op: tasks::Op) {
+    if run::kind() == Kind::Explore {
+        World::with(|world| world.note(op));
+    }
+}
+
+/// Notes that something else than waiting for it tells who waits in such operations.
+pub(crate) fn observe_waits(op: tasks::Op) {
+    if run::kind() == Kind::Explore {
+        World::with(|world| world.observe_op(op));
+    }
+}
