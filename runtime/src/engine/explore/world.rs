@@ -85,7 +85,7 @@ pub(crate) struct World {
     pub(super) ordered: Cell<bool>,
 }
 
-/// What the operations that were pending in a poll make of it: see [`Wait::plain`](super::Parked).
+/// What the operations that were pending in a poll make of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum WaitNote {
     /// None was pending.
