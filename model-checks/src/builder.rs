@@ -8,7 +8,7 @@ use std::time::Duration;
 use windtunnel::engine::Limits;
 use windtunnel::engine::explore::MOST_TASKS;
 
-use crate::explore::{Explorer, Outcomes};
+use crate::explore::{Explorer, Outcomes, Progress};
 use crate::search::Search;
 use crate::{Report, Schedule, ScheduleError};
 
@@ -46,6 +46,8 @@ pub struct Builder {
     pub(crate) max_duration: Option<Duration>,
     pub(crate) limits: Limits,
     pub(crate) stop: Option<&'static AtomicBool>,
+    pub(crate) threads: usize,
+    pub(crate) progress: Option<fn(&Progress)>,
 }
 
 impl Default for Builder {
@@ -66,6 +68,8 @@ impl Builder {
             max_duration: None,
             limits,
             stop: None,
+            threads: 1,
+            progress: None,
         }
     }
 
@@ -129,6 +133,21 @@ impl Builder {
     #[must_use]
     pub fn stop_when(mut self, stop: &'static AtomicBool) -> Self {
         self.stop = Some(stop);
+        self
+    }
+
+    /// Explores on so many threads at once. Which failing execution is the first then varies from run to run; each replays. Of
+    /// no effect on loom.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Has `show` called some times a second in the course of an exploration, by one of its threads. Of no effect on loom.
+    #[must_use]
+    pub fn on_progress(mut self, show: fn(&Progress)) -> Self {
+        self.progress = Some(show);
         self
     }
 

@@ -46,6 +46,7 @@ use std::pin::Pin;
 pub use builder::{Builder, Engine};
 #[doc(hidden)]
 pub use explore::Outcomes;
+pub use explore::Progress;
 pub use report::{Failure, FailureKind, Report, set_replay_command};
 pub use schedule::{Schedule, ScheduleError};
 pub use windtunnel_macros::model_test as test;

@@ -86,8 +86,10 @@ fn scheduler(workers: usize, tasks: usize) -> u64 {
     report.executions
 }
 
+/// At the level of channel operations, where two on one channel never commute, 464 and 4,520 orders differ; sends and receives on a
+/// buffer commute here.
 #[test]
-fn the_scheduler_takes_no_more_executions_than_there_are_orders_of_channel_operations() {
-    assert_eq!(scheduler(2, 2), 464);
-    assert_eq!(scheduler(2, 3), 4520);
+fn the_scheduler_takes_fewer_executions_than_there_are_orders_of_channel_operations() {
+    assert_eq!(scheduler(2, 2), 232);
+    assert_eq!(scheduler(2, 3), 1676);
 }

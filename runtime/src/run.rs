@@ -122,13 +122,28 @@ mod current {
 
     impl Run {
         pub(crate) fn new(kind: Kind, engine: Engine) -> Arc<Self> {
-            static NEXT: AtomicU64 = AtomicU64::new(1);
             Arc::new(Self {
                 registry: Registry::new(),
                 next_object: super::AtomicU64::new(1),
-                tag: Tag { kind, run: NEXT.fetch_add(1, Ordering::Relaxed) },
+                tag: Tag { kind, run: Self::next_number() },
                 engine: Some(engine),
             })
+        }
+
+        fn next_number() -> u64 {
+            static NEXT: AtomicU64 = AtomicU64::new(1);
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        }
+
+        /// Makes of a run that is over the next one of its kind. What it allocated stays, which is most of what a new one costs.
+        #[cfg(feature = "model")]
+        pub(crate) fn renew(&mut self, model: crate::engine::Model) {
+            self.registry.clear();
+            *self.next_object.get_mut() = 1;
+            self.tag.run = Self::next_number();
+            if let Some(engine) = &mut self.engine {
+                engine.renew(model);
+            }
         }
 
         pub(crate) fn tag(&self) -> Tag {

@@ -72,6 +72,10 @@ impl Wakers {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
     /// Wakes them in the order in which they were pushed.
     #[inline]
     pub(crate) fn wake(mut self) {

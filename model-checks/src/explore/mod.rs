@@ -11,21 +11,37 @@
 //! `try_lock`, a time limit, a `select!`, an abort): once anybody does, the search begins anew, without that shortcut.
 
 mod path;
+mod search;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use windtunnel::engine::explore::{CLOCK, Choices, Execution, MAIN, begin_search};
+use windtunnel::engine::explore::{Choices, Execution, Names, begin_search};
 use windtunnel::engine::{Run, Stop, Stopped, traced};
 use windtunnel::task::TaskState;
 
-use self::path::{Path, Tasks, has};
+use self::search::{Mode, Search};
 use crate::builder::Engine;
 use crate::report::{Bound, Failure, FailureKind, Report, Steps};
 use crate::schedule::Pick;
 use crate::{Body, Builder, Schedule, ScheduleError};
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Executions that ran to their end.
+    pub executions: u64,
+    /// Executions that were given up since others have their outcome.
+    pub given_up: u64,
+    /// Time since the search began.
+    pub elapsed: Duration,
+    /// The estimated share that is done, from 0 to 1: as if each alternative took as long as every other that is known so far.
+    pub share: f64,
+}
 
 /// What an exploration that goes on after failures found.
 #[doc(hidden)]
@@ -44,33 +60,8 @@ pub struct Outcomes {
 pub(crate) struct Explorer {
     builder: Builder,
     name: String,
-    body: Arc<dyn Fn() -> Body>,
+    body: Arc<dyn Fn() -> Body + Send + Sync>,
     started: Instant,
-}
-
-/// How a search goes about it.
-#[derive(Clone, Copy)]
-struct Mode {
-    /// Leaves out equivalent executions.
-    reduced: bool,
-    /// Leaves out waits for resources that could begin later.
-    skips_waits: bool,
-    /// Keeps the order that checked cells are judged by.
-    ordered: bool,
-}
-
-/// Is told how an execution ended; whether the search goes on after that.
-type Ended<'a> = dyn FnMut(Option<(&FailureKind, &[TaskState])>) -> bool + 'a;
-
-/// A search under way.
-struct Search<'a> {
-    explorer: &'a Explorer,
-    mode: Mode,
-    path: Path,
-    executions: u64,
-    given_up: u64,
-    bounds: Vec<Bound>,
-    failure: Option<(FailureKind, Vec<TaskState>, Schedule)>,
 }
 
 /// How an execution failed, and where its tasks were.
@@ -79,19 +70,8 @@ type Failed = (FailureKind, Vec<TaskState>);
 /// Checked cells are in use: the execution is to be run in an ordered search.
 struct WantsOrder;
 
-/// Why an execution ended.
-enum End {
-    /// Nothing is left to run.
-    Complete,
-    /// What could follow is explored elsewhere, or beyond a bound.
-    GivenUp,
-    Failed(FailureKind, Vec<TaskState>),
-    /// The search is to begin anew, in another mode.
-    Anew(Mode),
-}
-
 impl Explorer {
-    pub(crate) fn new<F>(builder: Builder, name: &str, body: impl Fn() -> F + 'static) -> Self
+    pub(crate) fn new<F>(builder: Builder, name: &str, body: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + 'static,
     {
@@ -101,18 +81,19 @@ impl Explorer {
 
     /// Searches until everything is explored, a limit is hit, or an execution fails.
     pub(crate) fn run(&self) -> Report {
-        let search = self.search(true, |failure| failure.is_none());
+        let search = self.search(Mode::new(true), |search| search.run());
         let mut report = Report::new(&self.name, Engine::Explore);
-        report.executions = search.executions;
-        search.bounds.into_iter().for_each(|bound| report.add_bound(bound));
-        report.failure = search.failure.map(|failure| self.explain(failure, search.executions));
+        report.executions = search.executions.load(Ordering::Relaxed);
+        let (found, _) = search.into_parts();
+        found.bounds.into_iter().for_each(|bound| report.add_bound(bound));
+        report.failure = found.failure.map(|(failed, schedule, number)| self.explain(failed, schedule, number));
         report.elapsed = self.started.elapsed();
         report
     }
 
     pub(crate) fn outcomes(&self, reduced: bool, mut seen: impl FnMut() -> String) -> Outcomes {
         let mut ends = BTreeSet::new();
-        let search = self.search(reduced, |failure| {
+        let mut ended = |failure: Option<(&FailureKind, &[TaskState])>| {
             ends.insert(match failure {
                 None => seen(),
                 Some((FailureKind::Deadlock | FailureKind::Leak, tasks)) => {
@@ -122,24 +103,18 @@ impl Explorer {
                 Some((kind, _)) => format!("{kind:?}"),
             });
             true
-        });
-        let Search { executions, given_up, bounds, .. } = search;
-        Outcomes { executions, given_up, ends, bounds: bounds.iter().map(ToString::to_string).collect() }
+        };
+        let search = self.search(Mode::new(reduced), |search| search.run_here(&mut ended));
+        let [executions, given_up] = [&search.executions, &search.given_up].map(|it| it.load(Ordering::Relaxed));
+        let bounds = search.into_parts().0.bounds.iter().map(ToString::to_string).collect();
+        Outcomes { executions, given_up, ends, bounds }
     }
 
-    fn search(&self, reduced: bool, mut ended: impl FnMut(Option<(&FailureKind, &[TaskState])>) -> bool) -> Search<'_> {
-        let mut mode = Mode { reduced, skips_waits: reduced, ordered: false };
+    /// Runs a search, in one mode after another until one will do.
+    fn search(&self, mut mode: Mode, mut run: impl FnMut(&Search<'_>) -> Option<Mode>) -> Search<'_> {
         loop {
-            let mut search = Search {
-                explorer: self,
-                mode,
-                path: Path::default(),
-                executions: 0,
-                given_up: 0,
-                bounds: self.builder.preemptions.map(Bound::Preemptions).into_iter().collect(),
-                failure: None,
-            };
-            match search.run(&mut ended) {
+            let search = Search::new(self, mode);
+            match run(&search) {
                 Some(other) => mode = other,
                 None => return search,
             }
@@ -180,11 +155,11 @@ impl Explorer {
 
     /// The failure that `picks` lead to, if they do.
     fn follow(&self, picks: &[Pick], ordered: bool) -> Result<Option<Failed>, WantsOrder> {
-        begin_search(ordered);
+        begin_search(ordered, &Names::default());
         let mut execution = self.start();
         for pick in picks {
             let choices: Choices = pick.choices.iter().map(|taken| (*taken, taken + 1)).collect();
-            let Some(step) = execution.step(pick.task, choices) else { return Ok(None) };
+            let Some(step) = execution.step(pick.task, &choices) else { return Ok(None) };
             if step.panicked {
                 return Ok(Some(failed(execution.run())));
             }
@@ -195,7 +170,7 @@ impl Explorer {
         Ok((execution.enabled() == 0).then(|| verdict(&execution)).flatten())
     }
 
-    fn explain(&self, (kind, tasks, schedule): (FailureKind, Vec<TaskState>, Schedule), execution: u64) -> Failure {
+    fn explain(&self, (kind, tasks): Failed, schedule: Schedule, execution: u64) -> Failure {
         let again = self.execute(&schedule);
         let replays = again.as_ref().is_some_and(|(other, ..)| *other == kind);
         let steps = again.map(|(_, _, steps)| steps).unwrap_or_default();
@@ -232,152 +207,4 @@ fn verdict(execution: &Execution) -> Option<Failed> {
         (false, false) => FailureKind::Deadlock,
     };
     Some((kind, run.tasks()))
-}
-
-impl Search<'_> {
-    /// Runs executions until nothing is left; the mode in which to begin anew, if this one will not do.
-    fn run(&mut self, ended: &mut Ended<'_>) -> Option<Mode> {
-        begin_search(self.mode.ordered);
-        let mut next = None;
-        loop {
-            let builder = &self.explorer.builder;
-            if let Some(bound) = builder.bound_hit(self.executions, self.explorer.started) {
-                self.bounds.push(bound);
-                return None;
-            }
-            // Until what came of it is told, it is not dropped: that runs the destructors of the model.
-            let mut execution = self.explorer.start();
-            match self.execute(&mut execution, next) {
-                End::Anew(mode) => return Some(mode),
-                End::GivenUp => self.given_up += 1,
-                End::Complete => {
-                    self.executions += 1;
-                    ended(None);
-                }
-                End::Failed(kind, tasks) => {
-                    self.executions += 1;
-                    if !ended(Some((&kind, &tasks))) {
-                        self.failure = Some((kind, tasks, self.schedule()));
-                        return None;
-                    }
-                }
-            }
-            next = Some(self.backtrack()?);
-        }
-    }
-
-    /// The step to be made at the last node of the path, which is cut back to there.
-    fn backtrack(&mut self) -> Option<(usize, Choices)> {
-        loop {
-            let node = self.path.0.last_mut()?;
-            if let Some(variant) = node.next_variant() {
-                return Some(variant);
-            }
-            if self.mode.reduced || node.event.is_some() {
-                node.finish_event();
-            }
-            let todo = self.within_bounds(self.path.0.last()?.todo());
-            if let Some(task) = self.preferred(todo) {
-                return Some((task, Choices::new()));
-            }
-            self.path.0.pop();
-        }
-    }
-
-    /// Of the tasks that may run next, those that the bound on preemptions allows.
-    fn within_bounds(&self, tasks: Tasks) -> Tasks {
-        let Some(most) = self.explorer.builder.preemptions else { return tasks };
-        let spent = self.path.0.last().is_some_and(|node| node.preemptions >= most);
-        let allowed = |task: &usize| has(tasks, *task) && !(spent && self.path.is_preempted(*task));
-        (0..64).filter(allowed).map(|task| 1 << task).sum()
-    }
-
-    /// Who runs by preference: who ran last, the main task after others, since it mostly waits for them, and the clock last.
-    fn preferred(&self, tasks: Tasks) -> Option<usize> {
-        let previous = self.path.0.iter().rev().nth(1).and_then(|node| node.event.as_ref()).map(|event| event.task);
-        let others = tasks & !(1 << CLOCK | 1 << MAIN);
-        match previous {
-            _ if tasks == 0 => None,
-            Some(task) if has(others, task) => Some(task),
-            _ if others != 0 => Some(others.trailing_zeros() as usize),
-            _ => Some(if has(tasks, MAIN) { MAIN } else { CLOCK }),
-        }
-    }
-
-    /// Runs an execution along the path, with `next` at its end, and on from there.
-    fn execute(&mut self, execution: &mut Execution, next: Option<(usize, Choices)>) -> End {
-        let along = self.path.0.len().saturating_sub(1);
-        for node in &self.path.0[..along] {
-            let event = node.event.as_ref().expect("all but the last node have one");
-            if execution.step(event.task, event.choices.clone()).is_none() {
-                return End::Failed(FailureKind::Stale, execution.run().tasks());
-            }
-        }
-        let mut next = next;
-        loop {
-            let (task, choices) = match next.take() {
-                Some(next) => next,
-                None => match self.extend(execution) {
-                    Ok(task) => (task, Choices::new()),
-                    Err(end) => return end,
-                },
-            };
-            let Some(step) = execution.step(task, choices) else {
-                return End::Failed(FailureKind::Stale, execution.run().tasks());
-            };
-            let (panicked, redundant) = (step.panicked, step.redundant);
-            self.path.enter(task, step, self.mode.reduced);
-            if let Some(end) = self.look(execution, panicked, redundant) {
-                return end;
-            }
-        }
-    }
-
-    /// What an execution is ended by, after a step.
-    fn look(&mut self, execution: &Execution, panicked: bool, redundant: bool) -> Option<End> {
-        if execution.wants_order() && !self.mode.ordered {
-            return Some(End::Anew(Mode { ordered: true, ..self.mode }));
-        }
-        if self.mode.skips_waits && execution.observed_waits() {
-            return Some(End::Anew(Mode { skips_waits: false, ..self.mode }));
-        }
-        if panicked {
-            let (kind, tasks) = failed(execution.run());
-            return Some(End::Failed(kind, tasks));
-        }
-        (self.mode.skips_waits && redundant).then_some(End::GivenUp)
-    }
-
-    /// Adds the state that `execution` is in, and says which task runs there.
-    fn extend(&mut self, execution: &Execution) -> Result<usize, End> {
-        let enabled = execution.enabled();
-        self.path.push(enabled, self.mode.reduced);
-        if enabled == 0 {
-            self.note_bounds(execution.run());
-            return Err(verdict(execution).map_or(End::Complete, |(kind, tasks)| End::Failed(kind, tasks)));
-        }
-        let node = self.path.0.last().expect("just added");
-        let candidates = self.within_bounds(enabled & !node.asleep);
-        let task = self.preferred(candidates).ok_or(End::GivenUp)?;
-        let backtrack = if self.mode.reduced { 1 << task } else { enabled };
-        self.path.0.last_mut().expect("just added").backtrack = backtrack;
-        Ok(task)
-    }
-
-    fn note_bounds(&mut self, run: &Run) {
-        let found = [(run.ticks_were_bounded(), Bound::Ticks), (run.awaited_foreign(), Bound::Foreign)];
-        for (hit, bound) in found {
-            if hit && !self.bounds.contains(&bound) {
-                self.bounds.push(bound);
-            }
-        }
-    }
-
-    /// The path as a schedule.
-    fn schedule(&self) -> Schedule {
-        let events = self.path.0.iter().filter_map(|node| node.event.as_ref());
-        let taken = |choices: &Choices| choices.iter().map(|(taken, _)| *taken).collect();
-        let picks = events.map(|event| Pick { task: event.task, choices: taken(&event.choices) }).collect();
-        Schedule::from_picks(&self.explorer.name, picks)
-    }
 }

@@ -1,28 +1,36 @@
-//! The path of the current execution: what ran at each node, what is still to be run there, and which steps race.
+//! The path of an execution: what it did at each state, and which of its steps race.
+
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 use windtunnel::engine::explore::{CLOCK, Choices, Footprint, Step};
 
+use super::tree::{Node, Tasks, has};
+
 /// For each task, how many of its steps come before or are the step that this belongs to.
-pub(super) type Clock = SmallVec<[u32; 8]>;
+type Clock = SmallVec<[u32; 8]>;
 
-/// A set of tasks.
-pub(super) type Tasks = u64;
-
-pub(super) fn has(tasks: Tasks, task: usize) -> bool {
-    tasks >> task & 1 == 1
+/// A step to be made at the last state of a path.
+#[derive(Clone, Debug)]
+pub(super) struct Next {
+    pub(super) task: usize,
+    pub(super) choices: Choices,
+    /// The task's place among the sleepers of the state.
+    pub(super) place: usize,
 }
 
 /// A step that was made.
+#[derive(Clone)]
 pub(super) struct Event {
-    pub(super) task: usize,
-    pub(super) choices: Choices,
     footprint: Footprint,
-    enabled: Tasks,
-    arms: bool,
+    clock: Clock,
+    pub(super) task: usize,
     /// Its number among the steps of its task, from 1 on.
     number: u32,
-    clock: Clock,
+    enabled: Tasks,
+    arms: bool,
+    pub(super) place: usize,
+    pub(super) choices: Choices,
 }
 
 impl Event {
@@ -41,116 +49,105 @@ fn join(clock: &mut Clock, other: &Clock) {
     }
 }
 
-/// A state that the path goes through, and what is to be done there.
-pub(super) struct Node {
-    pub(super) enabled: Tasks,
-    /// Tasks to be run from here.
-    pub(super) backtrack: Tasks,
-    /// Tasks that need not be run from here: what they would do is explored elsewhere. With what they would touch.
-    sleep: Vec<(usize, Footprint)>,
-    pub(super) asleep: Tasks,
-    /// The step that the path takes from here.
-    pub(super) event: Option<Event>,
-    /// What its variants touched, by other choices.
-    touched: Footprint,
-    /// Switches on the way here from a task that could have gone on.
-    pub(super) preemptions: usize,
+/// The choices of the next variant of a step, if there is one.
+fn next_variant(choices: &Choices) -> Option<Choices> {
+    let mut choices = choices.clone();
+    while let Some((taken, alternatives)) = choices.last_mut() {
+        *taken += 1;
+        if taken < alternatives {
+            return Some(choices);
+        }
+        choices.pop();
+    }
+    None
 }
 
-impl Node {
-    fn new(enabled: Tasks, sleep: Vec<(usize, Footprint)>, preemptions: usize) -> Self {
-        let asleep = sleep.iter().map(|(task, _)| 1 << task).sum();
-        Self { enabled, backtrack: 0, sleep, asleep, event: None, touched: Footprint::default(), preemptions }
-    }
+/// States from the start on, and the step that was made at each; at the last one none has been yet, unless the execution has ended
+/// with it.
+#[derive(Default)]
+pub(super) struct Path {
+    pub(super) nodes: Vec<Arc<Node>>,
+    pub(super) events: Vec<Event>,
+}
 
-    /// The choices of the next variant of the event, if there is one.
-    pub(super) fn next_variant(&self) -> Option<(usize, Choices)> {
-        let event = self.event.as_ref()?;
-        let mut choices = event.choices.clone();
-        while let Some((taken, alternatives)) = choices.last_mut() {
-            *taken += 1;
-            if taken < alternatives {
-                return Some((event.task, choices));
+impl Path {
+    /// Goes back to the last state where something is to be done, and takes that over; `None` if there is none.
+    pub(super) fn next(&mut self, choose: impl Fn(&Self, usize, Tasks) -> Option<usize>) -> Option<Next> {
+        while let Some(last) = self.nodes.len().checked_sub(1) {
+            if self.events.len() > last {
+                let event = self.events.pop().expect("as many as nodes");
+                if let Some(choices) = next_variant(&event.choices) {
+                    return Some(Next { task: event.task, choices, place: event.place });
+                }
             }
-            choices.pop();
+            if let Some(next) = self.claim(last, &choose) {
+                return Some(next);
+            }
+            self.nodes[last].leave();
+            self.nodes.pop();
         }
         None
     }
 
-    /// Everything that follows the event was explored.
-    pub(super) fn finish_event(&mut self) {
-        if let Some(event) = self.event.take() {
-            self.asleep |= 1 << event.task;
-            self.sleep.push((event.task, std::mem::take(&mut self.touched)));
-        }
+    /// A path of its own to something that is to be done at a state of this one, the first there is.
+    pub(super) fn split(&self, choose: impl Fn(&Self, usize, Tasks) -> Option<usize>) -> Option<(Self, Next)> {
+        let (at, next) = (0..self.events.len()).find_map(|at| Some((at, self.claim(at, &choose)?)))?;
+        let nodes = self.nodes[..=at].to_vec();
+        nodes.iter().for_each(|node| node.enter());
+        Some((Self { nodes, events: self.events[..at].to_vec() }, next))
     }
 
-    /// The tasks that are still to be run.
-    pub(super) fn todo(&self) -> Tasks {
-        self.backtrack & self.enabled & !self.asleep
+    fn claim(&self, at: usize, choose: &impl Fn(&Self, usize, Tasks) -> Option<usize>) -> Option<Next> {
+        let (task, place) = self.nodes[at].claim(|left| choose(self, at, left))?;
+        Some(Next { task, choices: Choices::new(), place })
     }
-}
 
-/// A path from the start on.
-#[derive(Default)]
-pub(super) struct Path(pub(super) Vec<Node>);
-
-impl Path {
-    /// Adds the state after the last event. Who sleeps goes on to sleep if what was done commutes with what it would do.
+    /// Adds the state after the last event.
     pub(super) fn push(&mut self, enabled: Tasks, reduced: bool) {
-        let Some(last) = self.0.last() else { return self.0.push(Node::new(enabled, Vec::new(), 0)) };
-        let event = last.event.as_ref().expect("a path goes on after a step");
-        let sleeps = |&&(task, ref footprint): &&(usize, Footprint)| {
-            reduced && task != event.task && !footprint.conflicts(&event.footprint)
-        };
-        let sleep = last.sleep.iter().filter(sleeps).cloned().collect();
-        let preemptions = last.preemptions + usize::from(self.is_preempted(event.task));
-        self.0.push(Node::new(enabled, sleep, preemptions));
-    }
-
-    /// Whether `task` was taken at the last node though the one before it could have gone on.
-    pub(super) fn is_preempted(&self, task: usize) -> bool {
-        let Some((last, before)) = self.0.split_last() else { return false };
-        let previous = before.last().and_then(|node| node.event.as_ref());
-        previous.is_some_and(|event| event.task != task && event.task != CLOCK && has(last.enabled, event.task))
-    }
-
-    /// Enters `step` of `task` at the last node, and has what races with it be tried in the other order as well: source sets
-    /// and Algorithm 1 of Abdulla, Aronis, Jonsson and Sagonas, "Optimal dynamic partial order reduction" (POPL 2014).
-    pub(super) fn enter(&mut self, task: usize, step: Step, reduced: bool) {
-        let last = self.0.len() - 1;
-        let (number, clock, races) = self.order(task, &step);
-        let node = &mut self.0[last];
-        node.touched.merge(&step.footprint);
-        let Step { footprint, choices, enabled, clock: used, .. } = step;
-        if used.disarms {
-            // The one step that another can take away: where it is not made, no race shows.
-            node.backtrack |= 1 << CLOCK;
-        }
-        node.event = Some(Event { task, choices, footprint, enabled, arms: used.arms, number, clock });
-        if reduced {
-            for earlier in races {
-                self.reverse(earlier, last);
+        let (mut sleepers, mut preemptions) = (Vec::new(), 0);
+        if let (Some(node), Some(event)) = (self.nodes.last(), self.events.last()) {
+            if reduced {
+                sleepers = node.sleep_on(event.place, &event.footprint);
             }
+            preemptions = node.preemptions + usize::from(self.is_preempted(self.events.len() - 1, event.task));
+        }
+        self.nodes.push(Node::new(enabled, preemptions, sleepers));
+    }
+
+    /// Who made the step before the state at `at`.
+    pub(super) fn previous(&self, at: usize) -> Option<usize> {
+        Some(self.events[at.checked_sub(1)?].task)
+    }
+
+    /// Whether `task` at that state is a switch from a task that could have gone on.
+    pub(super) fn is_preempted(&self, at: usize, task: usize) -> bool {
+        let previous = self.previous(at).filter(|&previous| previous != task && previous != CLOCK);
+        previous.is_some_and(|previous| has(self.nodes[at].enabled, previous))
+    }
+
+    /// Enters `step` at the last state, and has what races with it be tried in the other order as well: source sets and
+    /// Algorithm 1 of Abdulla, Aronis, Jonsson and Sagonas, "Optimal dynamic partial order reduction" (POPL 2014).
+    pub(super) fn enter(&mut self, task: usize, place: usize, step: Step, reduced: bool) {
+        let node = self.nodes.last().expect("a step is made at a state");
+        node.learn(place, &step.footprint, next_variant(&step.choices).is_none());
+        if step.clock.disarms {
+            // The one step that another can take away: where it is not made, no race shows.
+            node.todo().backtrack |= 1 << CLOCK;
+        }
+        let races = self.append(task, place, step);
+        if reduced {
+            let later = self.events.len() - 1;
+            races.into_iter().for_each(|earlier| self.reverse(earlier, later));
         }
     }
 
-    fn event(&self, index: usize) -> &Event {
-        self.0[index].event.as_ref().expect("an event within the path")
-    }
-
-    /// The number and the clock of a step at the last node, and the steps that it races with: those it conflicts with and that
-    /// come before it by nothing else.
-    fn order(&self, task: usize, step: &Step) -> (u32, Clock, SmallVec<[usize; 8]>) {
-        let last = self.0.len() - 1;
-        let own = (0..last).rev().find(|&index| self.event(index).task == task);
-        let (number, mut clock) = own.map_or((1, Clock::new()), |own| {
-            let own = self.event(own);
-            (own.number + 1, own.clock.clone())
-        });
+    /// Adds a step, and gives the ones that it races with: those it conflicts with and that come before it by nothing else.
+    pub(super) fn append(&mut self, task: usize, place: usize, step: Step) -> SmallVec<[usize; 8]> {
+        let own = self.events.iter().rposition(|event| event.task == task);
+        let (number, mut clock) =
+            own.map_or((1, Clock::new()), |own| (self.events[own].number + 1, self.events[own].clock.clone()));
         let mut races = SmallVec::new();
-        for index in (0..last).rev() {
-            let event = self.event(index);
+        for (index, event) in self.events.iter().enumerate().rev() {
             // Without what made the step possible it cannot be first.
             if has(event.enabled, task) && own.is_none_or(|own| own < index) {
                 join(&mut clock, &event.clock);
@@ -164,38 +161,57 @@ impl Path {
             clock.resize(task + 1, 0);
         }
         clock[task] = number;
-        (number, clock, races)
+        let Step { footprint, choices, enabled, clock: used, .. } = step;
+        self.events.push(Event { footprint, clock, task, number, enabled, arms: used.arms, place, choices });
+        races
     }
 
     /// Has some execution begin, where `earlier` was made, with what leads to `later` without it.
-    fn reverse(&mut self, earlier: usize, later: usize) {
-        let first = self.event(earlier);
-        let between = (earlier + 1..later).filter(|&index| !first.before(&self.event(index).clock));
+    fn reverse(&self, earlier: usize, later: usize) {
+        let (first, task) = (&self.events[earlier], self.events[later].task);
+        let between = (earlier + 1..later).filter(|&index| !first.before(&self.events[index].clock));
         let mut without: SmallVec<[usize; 32]> = between.collect();
-        let task = self.event(later).task;
-        if task == CLOCK && !has(self.0[earlier].enabled, CLOCK) && !without.iter().any(|&it| self.event(it).arms) {
+        let node = &self.nodes[earlier];
+        if task == CLOCK && !has(node.enabled, CLOCK) && !without.iter().any(|&it| self.events[it].arms) {
             return;
         }
         without.push(later);
         let (mut seen, mut initials): (Tasks, Tasks) = (0, 0);
         for (position, &index) in without.iter().enumerate() {
-            let event = self.event(index);
+            let event = &self.events[index];
             if !has(seen, event.task) {
                 seen |= 1 << event.task;
-                let follows = without[..position].iter().any(|&other| self.event(other).before(&event.clock));
+                let follows = without[..position].iter().any(|&other| self.events[other].before(&event.clock));
                 initials |= u64::from(!follows) << event.task;
             }
         }
-        let node = &mut self.0[earlier];
-        if initials & (node.backtrack | node.asleep) != 0 {
+        let mut todo = node.todo();
+        if initials & (todo.backtrack | todo.asleep) != 0 {
             return;
         }
         let possible = initials & node.enabled;
-        node.backtrack |= match possible {
+        todo.backtrack |= match possible {
             // A task that yielded was not to be run yet.
             0 => node.enabled,
             _ if has(possible, task) => 1 << task,
             _ => possible & possible.wrapping_neg(),
         };
+    }
+
+    /// The estimated share of the search that is done, if all that is to be run from a state takes as long: what Knuth estimates a
+    /// tree's size by ("Estimating the efficiency of backtrack programs", 1975).
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    pub(super) fn share_done(&self) -> f64 {
+        let (mut done, mut weight) = (0.0, 1.0);
+        for (node, event) in self.nodes.iter().zip(&self.events) {
+            let (tasks, before) = node.share(event.place);
+            done += weight * before as f64 / tasks as f64;
+            weight /= tasks as f64;
+            for &(taken, alternatives) in &event.choices {
+                done += weight * taken as f64 / alternatives as f64;
+                weight /= alternatives as f64;
+            }
+        }
+        done
     }
 }

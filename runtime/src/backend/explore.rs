@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::Effect;
 use crate::engine::count_task;
 use crate::engine::explore::{Access, ObjectId, World};
 
@@ -57,6 +58,10 @@ impl RawLock {
     pub(crate) fn lock(&self) -> RawGuard<'_> {
         World::with(|world| world.lock(self.0));
         RawGuard(self)
+    }
+
+    pub(crate) fn effect(&self, effect: Effect) {
+        World::with(|world| world.effect(self.0, effect));
     }
 }
 

@@ -208,6 +208,17 @@ impl RawLock {
         }
     }
 
+    /// Says what the critical section that the caller is in, or has just left, did.
+    #[inline]
+    pub(crate) fn effect(&self, effect: impl FnOnce() -> Effect) {
+        #[cfg(feature = "model")]
+        if let Self::Explore(lock) = self {
+            lock.effect(effect());
+        }
+        #[cfg(not(feature = "model"))]
+        drop(effect);
+    }
+
     /// As `lock`, for use in `Drop`: `None` where the run has failed or is over and the lock must not be touched again.
     #[inline]
     pub(crate) fn lock_in_drop(&self) -> Option<RawGuard<'_>> {
@@ -219,6 +230,19 @@ impl RawLock {
             Self::Explore(lock) => Some(RawGuard::Explore(lock.lock())),
         }
     }
+}
+
+/// What a critical section did to what its lock guards, where that is less than to change it: operations that commute need not be
+/// tried in both orders.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// It only looked.
+    Looked,
+    /// Its change commutes with those of other sections that say so.
+    Shared,
+    /// The same, unless both name one part.
+    SharedBut([u64; 3]),
+    Changed,
 }
 
 /// A word that decides who completes an operation: loads acquire, stores release.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{TryRecvError, TrySendError};
-use crate::backend::Atomic;
+use crate::backend::{Atomic, Effect};
 use crate::lock::Lock;
 use crate::object::{Label, Object};
 use crate::said::say;
@@ -37,6 +37,8 @@ pub struct State<T> {
     closed: bool,
     /// Every receiver is gone.
     unread: bool,
+    /// Values taken out of the buffer so far.
+    taken: u64,
     sending: WaitQueue<T>,
     receiving: WaitQueue<T>,
 }
@@ -59,6 +61,11 @@ impl Count {
     }
 }
 
+/// What sends have in common, what receives have, and the first of the places in the buffer.
+const SENDS: u64 = 0;
+const RECEIVES: u64 = 1;
+const PLACES: u64 = 2;
+
 /// Buffers up to this many values are allocated at once.
 const PREALLOCATED: usize = 1024;
 
@@ -69,6 +76,7 @@ impl<T> Chan<T> {
             capacity,
             closed: false,
             unread: false,
+            taken: 0,
             sending: WaitQueue::new(),
             receiving: WaitQueue::new(),
         };
@@ -83,7 +91,10 @@ impl<T> Chan<T> {
         let label = self.object.check();
         let mut wakers = Wakers::new();
         let mut slot = Some(value);
-        let outcome = self.state.lock().send(&mut slot, &mut wakers);
+        let mut state = self.state.lock();
+        let outcome = state.send(&mut slot, &mut wakers);
+        self.state.raw().effect(|| state.effect_of_send(outcome, &wakers));
+        drop(state);
         wakers.wake();
         match (outcome, slot) {
             (None, Some(value)) => Err(TrySendError::Full(value)),
@@ -99,7 +110,10 @@ impl<T> Chan<T> {
         let label = self.object.check();
         let mut wakers = Wakers::new();
         let mut slot = None;
-        let outcome = self.state.lock().recv(&mut slot, &mut wakers);
+        let mut state = self.state.lock();
+        let outcome = state.recv(&mut slot, &mut wakers);
+        self.state.raw().effect(|| state.effect_of_recv(outcome, &wakers));
+        drop(state);
         wakers.wake();
         match (outcome, slot) {
             (_, Some(value)) => {
@@ -148,15 +162,21 @@ impl<T> Chan<T> {
 
     /// Values buffered at this moment.
     pub(crate) fn len(&self) -> usize {
-        self.state.lock().buffer.len()
+        self.look(|state| state.buffer.len())
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.state.lock().capacity
+        self.look(|state| state.capacity)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.state.lock().closed
+        self.look(|state| state.closed)
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&State<T>) -> R) -> R {
+        let state = self.state.lock();
+        self.state.raw().effect(|| Effect::Looked);
+        look(&state)
     }
 
     pub(super) fn add_sender(&self) {
@@ -225,6 +245,7 @@ impl<T> State<T> {
     #[inline]
     pub(super) fn recv(&mut self, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
         *slot = self.buffer.pop_front();
+        self.taken += u64::from(slot.is_some());
         if (slot.is_none() || self.buffer.len() < self.capacity)
             && let Some(sender) = self.sending.claim()
         {
@@ -238,6 +259,30 @@ impl<T> State<T> {
         match slot {
             Some(_) => Some(Outcome::Done),
             None => self.closed.then_some(Outcome::Closed),
+        }
+    }
+
+    /// What a send did that was not enqueued.
+    pub(super) fn effect_of_send(&self, outcome: Option<Outcome>, wakers: &Wakers) -> Effect {
+        self.effect(outcome, wakers, || {
+            let place = self.taken + self.buffer.len() as u64 - 1;
+            // The place was free from the beginning, or from when the value before in it was taken.
+            [SENDS, PLACES + place, (PLACES + place).wrapping_sub(self.capacity as u64)]
+        })
+    }
+
+    /// What a receive did that was not enqueued.
+    pub(super) fn effect_of_recv(&self, outcome: Option<Outcome>, wakers: &Wakers) -> Effect {
+        self.effect(outcome, wakers, || [RECEIVES, RECEIVES, PLACES + self.taken - 1])
+    }
+
+    /// A send to the buffer and a receive from it commute if neither wakes anybody, unless it is the same value, or the room that
+    /// the receive makes is the one that the send needs.
+    fn effect(&self, outcome: Option<Outcome>, wakers: &Wakers, parts: impl FnOnce() -> [u64; 3]) -> Effect {
+        match outcome {
+            None | Some(Outcome::Closed) => Effect::Looked,
+            Some(Outcome::Done) if wakers.is_empty() => Effect::SharedBut(parts()),
+            Some(Outcome::Done) => Effect::Changed,
         }
     }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use super::chan::{Chan, Handle, State};
 use super::{RecvTimeoutError, SendError, SendTimeoutError};
+use crate::backend::Effect;
 use crate::object::Label;
 use crate::said::say;
 use crate::select::{Arm, Source, Take};
@@ -45,6 +46,9 @@ pub trait Direction<T>: sealed::Sealed {
     /// Performs the operation on the value in `slot`, if that needs no waiting.
     #[doc(hidden)]
     fn attempt(state: &mut State<T>, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome>;
+    /// What such an attempt did, if it was not then enqueued.
+    #[doc(hidden)]
+    fn effect(state: &State<T>, outcome: Option<Outcome>, wakers: &Wakers) -> Effect;
     #[doc(hidden)]
     fn output(outcome: Outcome, slot: Option<T>) -> Self::Output;
     /// The end of an operation with a time limit: its output, or what [`Operation::cancel`] gave when the limit ran out.
@@ -76,6 +80,10 @@ impl<T> Direction<T> for Sending {
 
     fn attempt(state: &mut State<T>, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
         state.send(slot, wakers)
+    }
+
+    fn effect(state: &State<T>, outcome: Option<Outcome>, wakers: &Wakers) -> Effect {
+        state.effect_of_send(outcome, wakers)
     }
 
     fn output(outcome: Outcome, slot: Option<T>) -> Self::Output {
@@ -117,6 +125,10 @@ impl<T> Direction<T> for Receiving {
 
     fn attempt(state: &mut State<T>, slot: &mut Option<T>, wakers: &mut Wakers) -> Option<Outcome> {
         state.recv(slot, wakers)
+    }
+
+    fn effect(state: &State<T>, outcome: Option<Outcome>, wakers: &Wakers) -> Effect {
+        state.effect_of_recv(outcome, wakers)
     }
 
     fn output(_outcome: Outcome, slot: Option<T>) -> Option<T> {
@@ -195,6 +207,8 @@ impl<H: Handle<T>, T, D: Direction<T>> Operation<H, T, D> {
             let Stage::Waiting(wait) = &self.stage else { unreachable!("just stored") };
             // SAFETY: only `poll` calls this, on a pinned operation, so what the operation contains is pinned.
             unsafe { Pin::new_unchecked(wait) }.enqueue(D::queue(&mut state), cx);
+        } else {
+            self.handle.chan().state.raw().effect(|| D::effect(&state, outcome, &wakers));
         }
         drop(state);
         wakers.wake();

@@ -41,7 +41,7 @@ pub(crate) use limit::Pending;
 #[cfg(feature = "model")]
 pub use model::{Choices, Limits};
 #[cfg(feature = "model")]
-pub(crate) use model::{count_step, count_task, halt, unnoticed};
+pub(crate) use model::{Model, count_step, count_task, halt, unnoticed};
 #[cfg(feature = "sim")]
 pub use node::POLL_COST;
 #[cfg(feature = "sim")]
@@ -61,7 +61,7 @@ pub(crate) struct Engine {
     #[cfg(feature = "sim")]
     pub(crate) sim: sim::Sim,
     #[cfg(feature = "model")]
-    pub(crate) model: model::Model,
+    pub(crate) model: Model,
 }
 
 /// The stream of the seed from which the code under test draws.
@@ -117,8 +117,17 @@ impl Engine {
             #[cfg(feature = "sim")]
             sim: sim::Sim::new(seed),
             #[cfg(feature = "model")]
-            model: model::Model::default(),
+            model: Model::default(),
         }
+    }
+
+    /// See [`run::Run::renew`].
+    #[cfg(feature = "model")]
+    pub(crate) fn renew(&mut self, model: Model) {
+        *self.workload.get_mut() = generator(0, WORKLOAD_STREAM);
+        *self.foreign.get_mut() = false;
+        *self.stop.get_mut() = None;
+        self.model = model;
     }
 
     pub(crate) fn workload(&self) -> MutexGuard<'_, ChaCha8Rng> {

@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::backend;
+use crate::backend::{self, Effect};
 use crate::lock::Lock;
 use crate::object::{Label, Object};
 use crate::said::say;
@@ -31,6 +31,12 @@ pub(crate) trait Rules {
 
     /// A wait for `ask` was dropped before it was met, and has left the queue.
     fn left(&mut self, ask: Self::Ask, wakers: &mut Wakers);
+
+    /// Whether to meet `ask`, or to release it, commutes with all else that commutes: nobody waits, and nothing but a count
+    /// changes that tells no two holders apart.
+    fn commutes(&self, _ask: Self::Ask) -> bool {
+        false
+    }
 
     /// What was given is free again: a guard was dropped, or a wait that had just been met.
     fn release(&mut self, given: Self::Ask, wakers: &mut Wakers);
@@ -83,13 +89,28 @@ impl<R: Rules> Gate<R> {
 
     /// Frees what a guard or a wait was given.
     pub(crate) fn release(&self, given: R::Ask) {
-        self.change_in_drop(|rules, wakers| rules.release(given, wakers));
+        self.change_in_drop(|rules, wakers| {
+            self.effect(rules, given);
+            rules.release(given, wakers);
+        });
+    }
+
+    fn effect(&self, rules: &R, ask: R::Ask) {
+        let effect = || if rules.commutes(ask) { Effect::Shared } else { Effect::Changed };
+        self.rules.raw().effect(effect);
     }
 
     /// Meets `ask` if that needs no waiting.
     pub(crate) fn try_enter(&self, op: Op, mut ask: R::Ask) -> Option<Outcome> {
         backend::observe_waits(op);
-        let outcome = self.change(|rules, wakers| rules.enter(&mut ask, wakers))?;
+        let outcome = self.change(|rules, wakers| {
+            let outcome = rules.enter(&mut ask, wakers);
+            match outcome {
+                None => self.rules.raw().effect(|| Effect::Looked),
+                Some(_) => self.effect(rules, ask),
+            }
+            outcome
+        })?;
         trace(op, self.label(), outcome);
         Some(outcome)
     }
@@ -161,6 +182,8 @@ impl<Q: Request> Future for Acquire<Q> {
                     let wait = this.wait.insert(Wait::new(Some(this.ask)));
                     // SAFETY: `self` is pinned and so is what it contains.
                     unsafe { Pin::new_unchecked(&*wait) }.enqueue(rules.waiting(), cx);
+                } else {
+                    gate.effect(rules, this.ask);
                 }
                 outcome
             }),

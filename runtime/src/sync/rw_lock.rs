@@ -81,6 +81,10 @@ impl Rules for Shared {
         self.holders.admit(*access).map(|_| Outcome::Done)
     }
 
+    fn commutes(&self, access: Access) -> bool {
+        access == Access::Read && self.waiting.is_empty()
+    }
+
     /// The readers behind a writer that gave up may share the lock with those inside.
     fn left(&mut self, _access: Access, wakers: &mut Wakers) {
         self.admit_waiting(wakers);

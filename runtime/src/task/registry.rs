@@ -58,9 +58,19 @@ impl Registry {
         let removed = slab.places[entry.place].take();
         slab.free.push(entry.place);
         let removed = removed.filter(|removed| removed.id == entry.id).expect("a task leaves its own place");
-        // In a model an entry holds objects of loom's, which end with the execution.
-        if run::kind() == Kind::Tokio && slab.spare.len() < SPARE {
+        if keeps_entries(run::kind()) && slab.spare.len() < SPARE {
             slab.spare.push(removed);
+        }
+    }
+
+    /// Forgets every task.
+    #[cfg(feature = "model")]
+    pub(crate) fn clear(&mut self) {
+        *self.next.get_mut() = 0;
+        for shard in &mut self.shards {
+            let mut slab = shard.0.lock();
+            slab.places.clear();
+            slab.free.clear();
         }
     }
 
@@ -83,6 +93,19 @@ impl Registry {
     fn shard(&self, id: u64) -> &Lock<Slab> {
         let shard = usize::try_from(id % SHARDS as u64).expect("below SHARDS");
         &self.shards[shard].0
+    }
+}
+
+/// Whether the memory of an entry may be used again. On loom it holds objects that end with the execution.
+fn keeps_entries(kind: Kind) -> bool {
+    match kind {
+        Kind::Tokio => true,
+        #[cfg(feature = "sim")]
+        Kind::Madsim => false,
+        #[cfg(feature = "model")]
+        Kind::Loom => false,
+        #[cfg(feature = "model")]
+        Kind::Explore => true,
     }
 }
 

@@ -16,7 +16,7 @@ mod order;
 mod task;
 mod world;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use corosensei::stack::DefaultStack;
 
 pub use footprint::Footprint;
 pub(crate) use footprint::ObjectId;
-use footprint::token;
+use footprint::{Mode, token};
 use task::{Boxed, State, Task};
 use world::WaitNote;
 pub(crate) use world::{Access, World};
-pub use world::{CLOCK, Choices, ClockUse, MAIN, MOST_TASKS};
+pub use world::{CLOCK, Choices, ClockUse, MAIN, MOST_TASKS, Names};
 
 use super::model::Model;
 use super::{Engine, Entered, Limits, Run};
@@ -45,6 +45,8 @@ const STACK: usize = 1024 * 1024;
 thread_local! {
     /// Stacks of polls that have ended.
     static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
+    /// A run that is over.
+    static SPARE: Cell<Option<Arc<run::Run>>> = const { Cell::new(None) };
 }
 
 fn take_stack() -> DefaultStack {
@@ -52,9 +54,10 @@ fn take_stack() -> DefaultStack {
     spare.unwrap_or_else(|| DefaultStack::new(STACK).expect("there is memory for one stack more"))
 }
 
-/// Begins a search on this thread: tasks are numbered anew. `ordered` keeps the order that checked cells are judged by.
-pub fn begin_search(ordered: bool) {
-    World::with(|world| world.begin_search(ordered));
+/// Begins a search on this thread, or joins one: its tasks have these names. `ordered` keeps the order that checked cells are
+/// judged by.
+pub fn begin_search(ordered: bool, names: &Names) {
+    World::with(|world| world.begin_search(ordered, names));
 }
 
 /// What one step did.
@@ -78,7 +81,7 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Execution {
     run: Run,
-    _entered: Entered,
+    entered: Option<Entered>,
     /// The footprint of the step in which each task began to wait for a resource, while it does.
     plain: Vec<(usize, Footprint)>,
 }
@@ -86,7 +89,13 @@ pub struct Execution {
 impl Run {
     /// One execution of a model, for [`Execution::start`].
     pub fn explore(limits: Limits) -> Self {
-        Self::new(Kind::Explore, Engine { model: Model::new(limits), ..Engine::new(0) })
+        let model = Model::new(limits);
+        let mut spare = SPARE.take();
+        match spare.as_mut().and_then(Arc::get_mut) {
+            Some(run) => run.renew(model),
+            None => return Self::new(Kind::Explore, Engine { model, ..Engine::new(0) }),
+        }
+        Self(spare.expect("just renewed"))
     }
 }
 
@@ -104,11 +113,9 @@ impl Execution {
             let (task, handle) = tasks::pair(Arc::clone(&entry), at, main);
             drop(handle);
             world.current.set(usize::MAX);
-            if let Some(Some(main)) = world.tasks.borrow_mut().get_mut(MAIN) {
-                main.state = State::New(Box::pin(task));
-            }
+            world.put(MAIN, State::New(Box::pin(task)));
         });
-        Self { run, _entered: entered, plain: Vec::new() }
+        Self { run, entered: Some(entered), plain: Vec::new() }
     }
 
     /// The run.
@@ -119,25 +126,15 @@ impl Execution {
     /// The tasks that can make a step, as a set of bits. A task that yielded can once another has made one.
     pub fn enabled(&self) -> u64 {
         World::with(|world| {
-            let (mut enabled, mut yielded) = (0, 0);
-            for (index, task) in world.tasks.borrow().iter().enumerate() {
-                let Some(task) = task else { continue };
-                if task.can_run() {
-                    *(if task.yielded { &mut yielded } else { &mut enabled }) |= 1 << index;
-                }
-            }
-            if !world.timers.borrow().is_empty() {
-                enabled |= 1 << CLOCK;
-            }
-            if enabled == 0 { yielded } else { enabled }
+            let runnable = world.runnable() | u64::from(world.clock_can_run()) << CLOCK;
+            let enabled = runnable & !world.yielded.get();
+            if enabled == 0 { runnable } else { enabled }
         })
     }
 
     /// Whether every task has ended.
     pub fn is_over(&self) -> bool {
-        World::with(|world| {
-            world.tasks.borrow().iter().flatten().all(|task| matches!(task.state, State::Gone | State::Clock))
-        })
+        World::with(World::is_over)
     }
 
     /// Whether the outcome may depend on who waits for a mutex or a join handle, which a search that leaves out
@@ -152,76 +149,70 @@ impl Execution {
     }
 
     /// Has `task` make a step, in which it takes `choices` and then the first alternative; `None` if it cannot.
-    pub fn step(&mut self, task: usize, choices: Choices) -> Option<Step> {
-        let before = Self::runnable();
-        if before >> task & 1 == 0 {
-            return None;
-        }
+    pub fn step(&mut self, task: usize, choices: &Choices) -> Option<Step> {
+        let before = World::with(World::runnable);
+        let panicked = self.perform(task, choices)?;
+        let redundant = self.ends_plain_wait(task);
         World::with(|world| {
-            world.footprint.borrow_mut().clear();
-            world.choices.replace(choices);
-            world.chosen.set(0);
-            world.clock.take();
-            world.current.set(task);
-        });
-        let panicked = if task == CLOCK {
-            World::with(World::fire);
-            false
-        } else {
-            Self::resume(task, &self.run)
-        };
-        World::with(|world| {
-            world.current.set(usize::MAX);
-            world.yielder_gone();
-            for (index, other) in world.tasks.borrow_mut().iter_mut().enumerate() {
-                if let Some(other) = other.as_mut().filter(|other| index != task && other.yielded) {
-                    other.yielded = false;
-                    world.footprint.borrow_mut().yields();
-                }
-            }
-        });
-        let mut step = World::with(|world| Step {
-            footprint: world.footprint.take(),
-            choices: world.choices.take(),
-            clock: world.clock.get(),
-            panicked,
-            ..Step::default()
-        });
-        step.enabled = Self::runnable() & !before & !(1 << CLOCK);
-        step.redundant = self.ends_plain_wait(task, &step);
-        Some(step)
-    }
-
-    fn runnable() -> u64 {
-        World::with(|world| {
-            let tasks = world.tasks.borrow();
-            let can_run =
-                |(index, task): (usize, &Option<Task>)| u64::from(task.as_ref().is_some_and(Task::can_run)) << index;
-            let clock = u64::from(!world.timers.borrow().is_empty()) << CLOCK;
-            tasks.iter().enumerate().map(can_run).sum::<u64>() | clock
+            Some(Step {
+                footprint: world.footprint.take(),
+                choices: world.choices.take(),
+                enabled: world.runnable() & !before,
+                clock: world.clock.get(),
+                redundant,
+                panicked,
+            })
         })
     }
 
-    /// Notes a plain wait of `task`, and whether the step ended one of another task by the resource it waits for.
-    fn ends_plain_wait(&mut self, task: usize, step: &Step) -> bool {
-        let plain = World::with(|world| {
-            world.tasks.borrow().get(task).and_then(Option::as_ref).is_some_and(|task| task.waits_plainly)
+    /// [`step`](Self::step), of which nothing is new; whether it was made.
+    pub fn retrace(&mut self, task: usize, choices: &Choices) -> bool {
+        let made = self.perform(task, choices).is_some();
+        self.ends_plain_wait(task);
+        made
+    }
+
+    /// Whether the task panicked in its step; `None` if it cannot make one.
+    fn perform(&mut self, task: usize, choices: &Choices) -> Option<bool> {
+        let can_run = World::with(|world| {
+            let can_run = if task == CLOCK { world.clock_can_run() } else { world.runnable() >> task & 1 == 1 };
+            if can_run {
+                world.begin_step(task, choices);
+            }
+            can_run
         });
-        self.plain.retain(|(waiting, _)| *waiting != task);
-        let mut redundant = false;
-        for (waiting, footprint) in &self.plain {
-            if step.footprint.touches(token(*waiting)) {
-                if step.footprint.meets(footprint) {
-                    redundant = true;
-                } else {
-                    World::with(World::observe);
+        can_run.then(|| {
+            let panicked = if task == CLOCK {
+                World::with(World::fire);
+                false
+            } else {
+                Self::resume(task, &self.run)
+            };
+            World::with(|world| world.end_step(task));
+            panicked
+        })
+    }
+
+    /// Notes a plain wait of `task`, and whether its step ended one of another task by the resource it waits for.
+    fn ends_plain_wait(&mut self, task: usize) -> bool {
+        World::with(|world| {
+            let footprint = world.footprint.borrow();
+            let mut redundant = false;
+            self.plain.retain(|(waiting, _)| *waiting != task);
+            for (waiting, theirs) in &self.plain {
+                if footprint.touches(token(*waiting)) {
+                    if footprint.meets(theirs) {
+                        redundant = true;
+                    } else {
+                        world.observe();
+                    }
                 }
             }
-        }
-        if plain {
-            self.plain.push((task, step.footprint.clone()));
-        }
-        redundant
+            if world.waits_plainly.take() {
+                self.plain.push((task, footprint.clone()));
+            }
+            redundant
+        })
     }
 
     /// Runs `task` to its next pause; whether it panicked.
@@ -229,15 +220,15 @@ impl Execution {
         let (state, waker) = World::with(|world| {
             let mut tasks = world.tasks.borrow_mut();
             let task = tasks[index].as_mut().expect("an enabled task exists");
-            task.waits_plainly = false;
-            task.yielded = false;
-            (std::mem::replace(&mut task.state, State::Gone), task.waker.clone().expect("a task has a waker"))
+            let state = std::mem::replace(&mut task.state, State::Gone);
+            let begins = matches!(state, State::New(_) | State::Pending(_));
+            (state, if begins { task.waker.clone() } else { None })
         });
         let mut poll = match state {
             State::Paused(poll) => poll,
             State::New(future) | State::Pending(future) => {
                 World::with(|world| world.begin_poll(index));
-                task::poll(future, waker, take_stack())
+                task::poll(future, waker.expect("a task has a waker"), take_stack())
             }
             State::Blocked(poll) => {
                 World::with(|world| world.begin_poll(index));
@@ -249,7 +240,7 @@ impl Execution {
         let state = match result {
             Ok(CoroutineResult::Yield(world::Pause::Point)) => State::Paused(poll),
             Ok(CoroutineResult::Yield(world::Pause::Parked)) => {
-                World::with(|world| world.touch(token(index), true));
+                World::with(|world| world.touch(token(index), Mode::Write));
                 State::Blocked(poll)
             }
             Ok(CoroutineResult::Return((future, ready))) => {
@@ -258,14 +249,11 @@ impl Execution {
             }
             Err(_) => {
                 STACKS.with_borrow_mut(|stacks| stacks.push(poll.into_stack()));
+                World::with(|world| world.put(index, State::Gone));
                 return true;
             }
         };
-        World::with(|world| {
-            if let Some(Some(task)) = world.tasks.borrow_mut().get_mut(index) {
-                task.state = state;
-            }
-        });
+        World::with(|world| world.put(index, state));
         false
     }
 }
@@ -290,6 +278,9 @@ impl Drop for Execution {
             drop(timers);
             world.ending.set(false);
         });
+        // The next one takes it over, if nobody else has it.
+        drop(self.entered.take());
+        SPARE.set(Some(Arc::clone(&self.run.0)));
     }
 }
 
@@ -303,10 +294,8 @@ fn after_poll(index: usize, run: &Run, future: Boxed, ready: bool) -> State {
         return State::Gone;
     }
     World::with(|world| {
-        world.touch(token(index), true);
-        if let Some(Some(task)) = world.tasks.borrow_mut().get_mut(index) {
-            task.waits_plainly = world.wait.get() == WaitNote::Plain;
-        }
+        world.touch(token(index), Mode::Write);
+        world.waits_plainly.set(world.wait.get() == WaitNote::Plain);
     });
     State::Pending(future)
 }

@@ -33,12 +33,6 @@ pub(super) enum State {
 
 pub(super) struct Task {
     pub(super) state: State,
-    /// Woken since its last poll began.
-    pub(super) token: bool,
-    /// Has let others run first, and none has.
-    pub(super) yielded: bool,
-    /// Waits for a resource and for nothing else.
-    pub(super) waits_plainly: bool,
     pub(super) children: u32,
     pub(super) objects: u32,
     pub(super) waker: Option<Waker>,
@@ -46,15 +40,7 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(state: State, waker: Option<Waker>) -> Self {
-        Self { state, token: false, yielded: false, waits_plainly: false, children: 0, objects: 0, waker }
-    }
-
-    pub(super) fn can_run(&self) -> bool {
-        match self.state {
-            State::New(_) | State::Paused(_) => true,
-            State::Pending(_) | State::Blocked(_) => self.token,
-            State::Clock | State::Gone => false,
-        }
+        Self { state, children: 0, objects: 0, waker }
     }
 }
 

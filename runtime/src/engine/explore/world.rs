@@ -11,9 +11,12 @@ use std::time::Duration;
 
 use corosensei::Yielder;
 
-use super::footprint::{CLOCK_OBJECT, Footprint, ObjectId, RANDOM_OBJECT, token};
+use parking_lot::Mutex;
+
+use super::footprint::{self, CLOCK_OBJECT, Footprint, Mode, ObjectId, RANDOM_OBJECT, token};
 use super::order::Order;
 use super::task::{State, Task};
+use crate::backend::Effect;
 use crate::engine::count_step;
 use crate::task::{self, Entry, Op};
 
@@ -57,6 +60,36 @@ const NOBODY: usize = usize::MAX;
 /// What the alternatives of one step's choices are, and which are taken.
 pub type Choices = Vec<(usize, usize)>;
 
+/// A set of tasks, by bits.
+pub(super) type Tasks = u64;
+
+/// The numbers of the tasks of one search, the same in each execution and on each thread: a task is known by its parent and
+/// which of its children it is.
+#[derive(Clone, Debug, Default)]
+pub struct Names(Arc<Mutex<Vec<(usize, u32)>>>);
+
+impl Names {
+    /// From what [`to_vec`](Self::to_vec) gave.
+    pub fn from_vec(names: Vec<(usize, u32)>) -> Self {
+        Self(Arc::new(Mutex::new(names)))
+    }
+
+    /// Parent and place among its children of the tasks that follow main.
+    pub fn to_vec(&self) -> Vec<(usize, u32)> {
+        self.0.lock().clone()
+    }
+
+    fn number(&self, parent: usize, child: u32) -> usize {
+        let mut names = self.0.lock();
+        let known = names.iter().position(|&name| name == (parent, child));
+        MAIN + 1
+            + known.unwrap_or_else(|| {
+                names.push((parent, child));
+                names.len() - 1
+            })
+    }
+}
+
 /// The execution of this thread.
 #[derive(Default)]
 pub(crate) struct World {
@@ -72,13 +105,26 @@ pub(crate) struct World {
     pub(super) current: Cell<usize>,
     pub(super) footprint: RefCell<Footprint>,
     pub(super) tasks: RefCell<Vec<Option<Task>>>,
-    /// The number of each task of the search, by parent and the parent's count: the same in each execution.
-    names: RefCell<BTreeMap<(usize, u32), usize>>,
+    /// Those that are at a scheduling point or not begun, that are between polls or blocked in one, that were woken since their
+    /// last poll began, and that let others run first while none has.
+    ready: Cell<Tasks>,
+    parked: Cell<Tasks>,
+    woken: Cell<Tasks>,
+    pub(super) yielded: Cell<Tasks>,
+    names: RefCell<Names>,
+    /// What is known of the names on this thread, by parent and child.
+    known_names: RefCell<Vec<Vec<usize>>>,
+    /// Wakers of former executions, which the next ones take over.
+    tokens: RefCell<Vec<Option<Arc<Token>>>>,
+    /// The object that the current step touched last, if it had not touched it before.
+    latest: Cell<Option<ObjectId>>,
     pub(super) timers: RefCell<BTreeMap<(Duration, ObjectId), Waker>>,
     now: Cell<Duration>,
     pub(super) choices: RefCell<Choices>,
     pub(super) chosen: Cell<usize>,
     pub(super) wait: Cell<WaitNote>,
+    /// The current step ended with a wait for a resource and nothing else.
+    pub(super) waits_plainly: Cell<bool>,
     pub(super) clock: Cell<ClockUse>,
     pub(super) observed: Cell<bool>,
     order: RefCell<Option<Order>>,
@@ -108,8 +154,9 @@ impl World {
     }
 
     /// Forgets the tasks of former searches.
-    pub(super) fn begin_search(&self, ordered: bool) {
-        self.names.borrow_mut().clear();
+    pub(super) fn begin_search(&self, ordered: bool, names: &Names) {
+        self.names.replace(names.clone());
+        self.known_names.borrow_mut().clear();
         self.ordered.set(ordered);
     }
 
@@ -119,10 +166,68 @@ impl World {
         self.held.set(0);
         self.now.set(Duration::ZERO);
         self.observed.set(false);
+        self.wait.set(WaitNote::Nothing);
+        for set in [&self.ready, &self.parked, &self.woken, &self.yielded] {
+            set.set(0);
+        }
         *self.order.borrow_mut() = self.ordered.get().then(Order::default);
         let mut tasks = self.tasks.borrow_mut();
         tasks.clear();
         tasks.push(Some(Task::new(State::Clock, None)));
+    }
+
+    pub(super) fn begin_step(&self, task: usize, choices: &Choices) {
+        self.footprint.borrow_mut().clear();
+        self.latest.set(None);
+        self.choices.borrow_mut().clone_from(choices);
+        self.chosen.set(0);
+        self.clock.take();
+        self.waits_plainly.set(false);
+        self.yielded.set(self.yielded.get() & !(1 << task));
+        self.current.set(task);
+    }
+
+    /// Others that let some task run first have done so.
+    pub(super) fn end_step(&self, task: usize) {
+        self.current.set(NOBODY);
+        self.yielder_gone();
+        let yielded = self.yielded.get();
+        if yielded & !(1 << task) != 0 {
+            self.footprint.borrow_mut().yields();
+            self.yielded.set(yielded & 1 << task);
+        }
+    }
+
+    /// Has the task be in this state.
+    pub(super) fn put(&self, task: usize, state: State) {
+        self.note_state(task, &state);
+        if let Some(Some(task)) = self.tasks.borrow_mut().get_mut(task) {
+            task.state = state;
+        }
+    }
+
+    fn note_state(&self, task: usize, state: &State) {
+        let (ready, parked) = match state {
+            State::New(_) | State::Paused(_) => (1 << task, 0),
+            State::Pending(_) | State::Blocked(_) => (0, 1 << task),
+            State::Clock | State::Gone => (0, 0),
+        };
+        self.ready.set(self.ready.get() & !(1 << task) | ready);
+        self.parked.set(self.parked.get() & !(1 << task) | parked);
+    }
+
+    /// The tasks that can go on, but for the clock.
+    pub(super) fn runnable(&self) -> Tasks {
+        self.ready.get() | self.parked.get() & self.woken.get()
+    }
+
+    /// Whether every task has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.ready.get() | self.parked.get() == 0
+    }
+
+    pub(super) fn clock_can_run(&self) -> bool {
+        !self.timers.borrow().is_empty()
     }
 
     /// A scheduling point: other tasks may run first.
@@ -168,9 +273,18 @@ impl World {
         self.yielder.set(None);
     }
 
-    pub(super) fn touch(&self, object: ObjectId, writes: bool) {
+    pub(super) fn touch(&self, object: ObjectId, mode: Mode) {
         if self.current.get() != NOBODY {
-            self.footprint.borrow_mut().touch(object, writes);
+            let is_new = self.footprint.borrow_mut().touch(object, mode);
+            self.latest.set(is_new.then_some(object));
+        }
+    }
+
+    /// What the critical section of `object` that began last did to it, if that was the step's first. Not where the order of
+    /// accesses to cells is kept: a lock orders more than what it guards needs, so that there the other order is to be seen.
+    pub(crate) fn effect(&self, object: ObjectId, effect: Effect) {
+        if self.latest.get() == Some(object) && self.current.get() != NOBODY && !self.ordered.get() {
+            self.footprint.borrow_mut().refine(object, effect);
         }
     }
 
@@ -195,13 +309,13 @@ impl World {
             _ => return 0,
         };
         *count += 1;
-        (creator as u64) << 32 | u64::from(*count)
+        footprint::object(creator, *count)
     }
 
     pub(crate) fn lock(&self, object: ObjectId) {
         self.point();
         self.held.set(self.held.get() + 1);
-        self.touch(object, true);
+        self.touch(object, Mode::Write);
         self.ordering(|order, task| order.acquire(task, object));
     }
 
@@ -216,7 +330,7 @@ impl World {
         if access == Access::Add || task::with_current(|_| ()).is_some() {
             self.point();
         }
-        self.touch(object, access != Access::Read);
+        self.touch(object, if access == Access::Read { Mode::Read } else { Mode::Write });
         self.ordering(|order, task| {
             if access != Access::Store {
                 order.acquire(task, object);
@@ -264,6 +378,7 @@ impl World {
     }
 
     pub(super) fn add(&self, index: usize, task: Task) {
+        self.note_state(index, &task.state);
         let mut tasks = self.tasks.borrow_mut();
         if tasks.len() <= index {
             tasks.resize_with(index + 1, || None);
@@ -277,13 +392,31 @@ impl World {
             task.children += 1;
             task.children
         });
-        let mut names = self.names.borrow_mut();
-        let next = MAIN + 1 + names.len();
-        *names.entry((parent, child)).or_insert(next)
+        let mut known = self.known_names.borrow_mut();
+        if known.len() <= parent {
+            known.resize_with(parent + 1, Vec::new);
+        }
+        let children = &mut known[parent];
+        // A task may have been left out: it was refused by a limit.
+        while children.len() < child as usize {
+            let next = u32::try_from(children.len() + 1).expect("below the limit on tasks");
+            children.push(self.names.borrow().number(parent, next));
+        }
+        children[child as usize - 1]
     }
 
     pub(super) fn new_waker(&self, index: usize) -> Waker {
-        Waker::from(Arc::new(Token { execution: self.number.get(), index }))
+        let execution = self.number.get();
+        let mut tokens = self.tokens.borrow_mut();
+        if tokens.len() <= index {
+            tokens.resize_with(index + 1, || None);
+        }
+        if let Some(token) = tokens[index].as_mut().and_then(Arc::get_mut) {
+            token.execution = execution;
+        } else {
+            tokens[index] = Some(Arc::new(Token { execution, index }));
+        }
+        Waker::from(Arc::clone(tokens[index].as_ref().expect("just set")))
     }
 
     /// The current task's waker.
@@ -296,19 +429,15 @@ impl World {
         if execution != self.number.get() || self.current.get() == NOBODY {
             return;
         }
-        self.touch(token(index), true);
+        self.touch(token(index), Mode::Write);
         self.ordering(|order, task| order.release(task, token(index), true));
-        if let Some(Some(task)) = self.tasks.borrow_mut().get_mut(index) {
-            task.token = true;
-        }
+        self.woken.set(self.woken.get() | 1 << index);
     }
 
     /// A poll of `index` begins, or goes on after it was woken.
     pub(super) fn begin_poll(&self, index: usize) {
-        if let Some(Some(task)) = self.tasks.borrow_mut().get_mut(index) {
-            task.token = false;
-        }
-        self.touch(token(index), true);
+        self.woken.set(self.woken.get() & !(1 << index));
+        self.touch(token(index), Mode::Write);
         self.ordering(|order, task| order.acquire(task, token(index)));
     }
 
@@ -319,17 +448,16 @@ impl World {
     }
 
     pub(crate) fn yield_now(&self) {
-        if let Some(Some(task)) = self.tasks.borrow_mut().get_mut(self.current.get()) {
-            task.token = true;
-            task.yielded = true;
-        }
+        let this = 1 << self.current.get();
+        self.woken.set(self.woken.get() | this);
+        self.yielded.set(self.yielded.get() | this);
         self.footprint.borrow_mut().yields();
         self.observe();
     }
 
     pub(crate) fn now(&self) -> Duration {
         self.point();
-        self.touch(CLOCK_OBJECT, false);
+        self.touch(CLOCK_OBJECT, Mode::Read);
         self.now.get()
     }
 
@@ -341,7 +469,7 @@ impl World {
     /// Arms the timer, unless its time has come. Arming commutes with arming: timers fire by their deadlines.
     pub(crate) fn poll_timer(&self, deadline: Duration, timer: &mut Option<ObjectId>, waker: &Waker) -> Poll<()> {
         self.point();
-        self.touch(CLOCK_OBJECT, false);
+        self.touch(CLOCK_OBJECT, Mode::Read);
         if self.now.get() >= deadline {
             if let Some(timer) = timer.take() {
                 self.timers.borrow_mut().remove(&(deadline, timer));
@@ -357,7 +485,7 @@ impl World {
 
     pub(crate) fn disarm(&self, deadline: Duration, timer: ObjectId) {
         self.point();
-        self.touch(CLOCK_OBJECT, false);
+        self.touch(CLOCK_OBJECT, Mode::Read);
         let waker = self.timers.borrow_mut().remove(&(deadline, timer));
         self.clock.set(ClockUse { disarms: waker.is_some(), ..self.clock.get() });
         drop(waker);
@@ -365,7 +493,7 @@ impl World {
 
     /// The clock's step: the timers with the earliest deadline fire.
     pub(super) fn fire(&self) {
-        self.touch(CLOCK_OBJECT, true);
+        self.touch(CLOCK_OBJECT, Mode::Write);
         let Some(deadline) = self.timers.borrow().keys().next().map(|(deadline, _)| *deadline) else { return };
         self.now.set(deadline);
         let due = |world: &Self| {
@@ -393,7 +521,7 @@ impl World {
     /// Something is drawn from the run's generator, in the order of steps.
     pub(crate) fn draw(&self) {
         self.point();
-        self.touch(RANDOM_OBJECT, true);
+        self.touch(RANDOM_OBJECT, Mode::Write);
     }
 
     /// An operation of the current task is pending.

@@ -1,0 +1,340 @@
+//! A search: threads that run executions along paths of one tree of states, until nothing is left to be run.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use windtunnel::engine::Run;
+use windtunnel::engine::explore::{CLOCK, Choices, Execution, MAIN, Names, begin_search};
+use windtunnel::task::TaskState;
+
+use super::path::{Next, Path};
+use super::tree::{Tasks, has};
+use super::{Explorer, Failed, Progress, failed, verdict};
+use crate::Schedule;
+use crate::report::{Bound, FailureKind};
+use crate::schedule::Pick;
+
+/// How a search goes about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mode {
+    /// Leaves out equivalent executions.
+    pub(super) reduced: bool,
+    /// Leaves out waits for resources that could begin later.
+    pub(super) skips_waits: bool,
+    /// Keeps the order that checked cells are judged by.
+    pub(super) ordered: bool,
+}
+
+impl Mode {
+    pub(super) fn new(reduced: bool) -> Self {
+        Self { reduced, skips_waits: reduced, ordered: false }
+    }
+}
+
+/// Is told how an execution ended; whether the search goes on after that.
+pub(super) type Ended<'a> = dyn FnMut(Option<(&FailureKind, &[TaskState])>) -> bool + 'a;
+
+/// A path, and the step to be made at its end: the default one at the start of all.
+pub(super) type Job = (Path, Option<Next>);
+
+/// What the threads of a search share.
+pub(super) struct Search<'a> {
+    explorer: &'a Explorer,
+    pub(super) mode: Mode,
+    pub(super) names: Names,
+    /// Executions that ran to their end, and that were given up since others have their outcome.
+    pub(super) executions: AtomicU64,
+    pub(super) given_up: AtomicU64,
+    /// The most steps of an execution.
+    pub(super) deepest: AtomicUsize,
+    /// Every thread is to come to an end.
+    halted: AtomicBool,
+    /// Threads that have nothing to do.
+    hungry: AtomicUsize,
+    jobs: Mutex<Vec<Job>>,
+    more: Condvar,
+    found: Mutex<Found>,
+    shown: Mutex<Instant>,
+}
+
+/// What a search has found.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) bounds: Vec<Bound>,
+    /// How the first execution that failed did, and its number.
+    pub(super) failure: Option<(Failed, Schedule, u64)>,
+    /// The search is to begin anew, in this mode.
+    anew: Option<Mode>,
+}
+
+/// Why an execution ended.
+enum End {
+    /// Nothing is left to run.
+    Complete,
+    /// What could follow is explored elsewhere, or beyond a bound.
+    GivenUp,
+    Failed(FailureKind, Vec<TaskState>),
+    /// The search is to begin anew, in another mode.
+    Anew(Mode),
+}
+
+/// How often progress is shown.
+const SHOW: Duration = Duration::from_millis(200);
+
+impl<'a> Search<'a> {
+    pub(super) fn new(explorer: &'a Explorer, mode: Mode) -> Self {
+        let preemptions = explorer.builder.preemptions.map(Bound::Preemptions);
+        Self {
+            explorer,
+            mode,
+            names: Names::default(),
+            executions: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
+            deepest: AtomicUsize::new(0),
+            halted: AtomicBool::new(false),
+            hungry: AtomicUsize::new(0),
+            jobs: Mutex::new(vec![(Path::default(), None)]),
+            more: Condvar::new(),
+            found: Mutex::new(Found { bounds: preemptions.into_iter().collect(), ..Found::default() }),
+            shown: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Replaces what is to be done.
+    #[allow(dead_code)]
+    pub(super) fn resume(&mut self, jobs: Vec<Job>) {
+        *self.jobs.get_mut() = jobs;
+    }
+
+    /// Runs executions until nothing is left or the search is stopped; the mode in which to begin anew, if this one will not do.
+    pub(super) fn run(&self) -> Option<Mode> {
+        match self.explorer.builder.threads {
+            0 | 1 => self.work(1, &mut |failure| failure.is_none()),
+            threads => thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| self.work(threads, &mut |failure| failure.is_none()));
+                }
+            }),
+        }
+        self.found.lock().anew
+    }
+
+    /// [`run`](Self::run), on this thread, which tells `ended` of each execution.
+    pub(super) fn run_here(&self, ended: &mut Ended<'_>) -> Option<Mode> {
+        self.work(1, ended);
+        self.found.lock().anew
+    }
+
+    /// What was found, and what is left to be done.
+    pub(super) fn into_parts(self) -> (Found, Vec<Job>) {
+        (self.found.into_inner(), self.jobs.into_inner())
+    }
+
+    /// What one of `threads` threads does.
+    fn work(&self, threads: usize, ended: &mut Ended<'_>) {
+        begin_search(self.mode.ordered, &self.names);
+        while let Some((path, next)) = self.next_job(threads) {
+            if let Some(left) = self.follow(path, next, ended) {
+                self.jobs.lock().push(left);
+            }
+        }
+    }
+
+    /// A path to go on with, once there is one; `None` if all threads wait, or are to end.
+    fn next_job(&self, threads: usize) -> Option<Job> {
+        let mut jobs = self.jobs.lock();
+        loop {
+            if self.halted.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(job) = jobs.pop() {
+                return Some(job);
+            }
+            if self.hungry.fetch_add(1, Ordering::Relaxed) + 1 == threads {
+                self.halt();
+                return None;
+            }
+            self.more.wait(&mut jobs);
+            self.hungry.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+        self.more.notify_all();
+    }
+
+    /// Runs all that is to be run on `path` and what comes after it; gives back what is left when the search is halted.
+    fn follow(&self, mut path: Path, mut next: Option<Next>, ended: &mut Ended<'_>) -> Option<Job> {
+        loop {
+            if self.is_to_stop() {
+                return Some((path, next));
+            }
+            self.run_one(&mut path, next, ended);
+            next = Some(path.next(|path, at, left| self.choose(path, at, left))?);
+            self.feed(&path);
+            self.show(&path);
+        }
+    }
+
+    /// Whether a limit is hit, or another thread has halted the search.
+    fn is_to_stop(&self) -> bool {
+        if self.halted.load(Ordering::Relaxed) {
+            return true;
+        }
+        let bound = self.explorer.builder.bound_hit(self.executions.load(Ordering::Relaxed), self.explorer.started);
+        bound.is_some_and(|bound| {
+            self.add_bound(bound);
+            self.halt();
+            true
+        })
+    }
+
+    fn add_bound(&self, bound: Bound) {
+        let bounds = &mut self.found.lock().bounds;
+        if !bounds.contains(&bound) {
+            bounds.push(bound);
+        }
+    }
+
+    fn run_one(&self, path: &mut Path, next: Option<Next>, ended: &mut Ended<'_>) {
+        // Until what came of it is told, it is not dropped: that runs the destructors of the model.
+        let mut execution = self.explorer.start();
+        let end = self.execute(&mut execution, path, next);
+        self.deepest.fetch_max(path.events.len(), Ordering::Relaxed);
+        match end {
+            End::GivenUp => {
+                self.given_up.fetch_add(1, Ordering::Relaxed);
+            }
+            End::Complete => {
+                self.executions.fetch_add(1, Ordering::Relaxed);
+                ended(None);
+            }
+            End::Failed(kind, tasks) => {
+                let number = self.executions.fetch_add(1, Ordering::Relaxed) + 1;
+                if !ended(Some((&kind, &tasks))) {
+                    let schedule = self.schedule(path);
+                    self.found.lock().failure.get_or_insert(((kind, tasks), schedule, number));
+                    self.halt();
+                }
+            }
+            End::Anew(mode) => {
+                self.found.lock().anew = Some(mode);
+                self.halt();
+            }
+        }
+    }
+
+    /// Gives a thread that has nothing to do something from `path`.
+    fn feed(&self, path: &Path) {
+        if self.hungry.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let Some((path, next)) = path.split(|path, at, left| self.choose(path, at, left)) else { return };
+        self.jobs.lock().push((path, Some(next)));
+        self.more.notify_one();
+    }
+
+    /// Tells how far the search is, now and then.
+    fn show(&self, path: &Path) {
+        let Some(show) = self.explorer.builder.progress else { return };
+        let Some(mut shown) = self.shown.try_lock().filter(|shown| shown.elapsed() >= SHOW) else { return };
+        *shown = Instant::now();
+        show(&Progress {
+            executions: self.executions.load(Ordering::Relaxed),
+            given_up: self.given_up.load(Ordering::Relaxed),
+            elapsed: self.explorer.started.elapsed(),
+            share: path.share_done(),
+        });
+    }
+
+    /// Of the tasks that may run at the state at `at`, those that the bound on preemptions allows.
+    fn within_bounds(&self, path: &Path, at: usize, tasks: Tasks) -> Tasks {
+        let Some(most) = self.explorer.builder.preemptions else { return tasks };
+        let spent = path.nodes[at].preemptions >= most;
+        let allowed = |task: &usize| has(tasks, *task) && !(spent && path.is_preempted(at, *task));
+        (0..64).filter(allowed).map(|task| 1 << task).sum()
+    }
+
+    /// Who runs at that state by preference, of those within bounds: who ran last, the main task after others, since it mostly
+    /// waits for them, and the clock last.
+    fn choose(&self, path: &Path, at: usize, tasks: Tasks) -> Option<usize> {
+        let tasks = self.within_bounds(path, at, tasks);
+        let others = tasks & !(1 << CLOCK | 1 << MAIN);
+        match path.previous(at) {
+            _ if tasks == 0 => None,
+            Some(task) if has(others, task) => Some(task),
+            _ if others != 0 => Some(others.trailing_zeros() as usize),
+            _ => Some(if has(tasks, MAIN) { MAIN } else { CLOCK }),
+        }
+    }
+
+    /// Runs an execution along the path, with `next` at its end, and on from there.
+    fn execute(&self, execution: &mut Execution, path: &mut Path, mut next: Option<Next>) -> End {
+        let stale = |execution: &Execution| End::Failed(FailureKind::Stale, execution.run().tasks());
+        for event in &path.events {
+            if !execution.retrace(event.task, &event.choices) {
+                return stale(execution);
+            }
+        }
+        loop {
+            let Next { task, choices, place } = match next.take() {
+                Some(next) => next,
+                None => match self.extend(execution, path) {
+                    Ok(next) => next,
+                    Err(end) => return end,
+                },
+            };
+            let Some(step) = execution.step(task, &choices) else { return stale(execution) };
+            let (panicked, redundant) = (step.panicked, step.redundant);
+            path.enter(task, place, step, self.mode.reduced);
+            if let Some(end) = self.look(execution, panicked, redundant) {
+                return end;
+            }
+        }
+    }
+
+    /// What an execution is ended by, after a step.
+    fn look(&self, execution: &Execution, panicked: bool, redundant: bool) -> Option<End> {
+        if execution.wants_order() && !self.mode.ordered {
+            return Some(End::Anew(Mode { ordered: true, ..self.mode }));
+        }
+        if self.mode.skips_waits && execution.observed_waits() {
+            return Some(End::Anew(Mode { skips_waits: false, ..self.mode }));
+        }
+        if panicked {
+            let (kind, tasks) = failed(execution.run());
+            return Some(End::Failed(kind, tasks));
+        }
+        (self.mode.skips_waits && redundant).then_some(End::GivenUp)
+    }
+
+    /// Adds the state that `execution` is in, and says which step is made there.
+    fn extend(&self, execution: &Execution, path: &mut Path) -> Result<Next, End> {
+        let enabled = execution.enabled();
+        let at = path.nodes.len();
+        path.push(enabled, self.mode.reduced);
+        if enabled == 0 {
+            self.note_bounds(execution.run());
+            return Err(verdict(execution).map_or(End::Complete, |(kind, tasks)| End::Failed(kind, tasks)));
+        }
+        let first = self.choose(path, at, enabled & !path.nodes[at].todo().asleep).ok_or(End::GivenUp)?;
+        path.nodes[at].todo().backtrack = if self.mode.reduced { 1 << first } else { enabled };
+        let (task, place) = path.nodes[at].claim(|_| Some(first)).expect("enabled, and not asleep");
+        Ok(Next { task, choices: Choices::new(), place })
+    }
+
+    fn note_bounds(&self, run: &Run) {
+        let found = [(run.ticks_were_bounded(), Bound::Ticks), (run.awaited_foreign(), Bound::Foreign)];
+        found.into_iter().filter(|(hit, _)| *hit).for_each(|(_, bound)| self.add_bound(bound));
+    }
+
+    /// The path as a schedule.
+    fn schedule(&self, path: &Path) -> Schedule {
+        let taken = |choices: &Choices| choices.iter().map(|(taken, _)| *taken).collect();
+        let picks = path.events.iter().map(|event| Pick { task: event.task, choices: taken(&event.choices) });
+        Schedule::from_picks(&self.explorer.name, picks.collect())
+    }
+}
