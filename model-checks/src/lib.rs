@@ -36,6 +36,7 @@
 
 mod builder;
 mod explore;
+mod plan;
 mod report;
 mod schedule;
 mod search;

@@ -104,7 +104,10 @@ pub struct Failure {
     pub tasks: Vec<TaskState>,
     /// Its number in the search.
     pub execution: u64,
-    /// What happened, in order.
+    /// What happened, in order. By explore, of the shortest execution with this failure that it came to from the first one by
+    /// changes of its schedule, each of which made it shorter: with the fewest switches between tasks, then the fewest of them away
+    /// from a task that could have gone on, then the fewest steps. None of its changes makes it shorter still, but an altogether
+    /// different execution may be.
     pub steps: Steps,
     /// Replays it.
     pub schedule: Option<Schedule>,
@@ -240,10 +243,6 @@ impl Steps {
     /// Task and action of each step.
     pub fn to_vec(&self) -> Vec<(String, String)> {
         self.lock().clone()
-    }
-
-    pub(crate) fn clear(&self) {
-        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, String)>> {

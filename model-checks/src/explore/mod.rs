@@ -11,21 +11,23 @@
 //! `try_lock`, a time limit, a `select!`, an abort): once anybody does, the search begins anew, without that shortcut.
 
 mod path;
+mod replay;
+mod shorten;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use windtunnel::engine::explore::{CLOCK, Choices, Execution, MAIN, begin_search};
-use windtunnel::engine::{Run, Stop, Stopped, traced};
+use windtunnel::engine::explore::{Choices, Execution, begin_search};
+use windtunnel::engine::{Run, Stop, Stopped};
 use windtunnel::task::TaskState;
 
 use self::path::{Path, Tasks, has};
 use crate::builder::Engine;
-use crate::report::{Bound, Failure, FailureKind, Report, Steps};
-use crate::schedule::Pick;
-use crate::{Body, Builder, Schedule, ScheduleError};
+use crate::plan::Block;
+use crate::report::{Bound, FailureKind, Report};
+use crate::{Body, Builder};
 
 /// What an exploration that goes on after failures found.
 #[doc(hidden)]
@@ -70,14 +72,11 @@ struct Search<'a> {
     executions: u64,
     given_up: u64,
     bounds: Vec<Bound>,
-    failure: Option<(FailureKind, Vec<TaskState>, Schedule)>,
+    failure: Option<(Failed, Vec<Block>)>,
 }
 
 /// How an execution failed, and where its tasks were.
 type Failed = (FailureKind, Vec<TaskState>);
-
-/// Checked cells are in use: the execution is to be run in an ordered search.
-struct WantsOrder;
 
 /// Why an execution ended.
 enum End {
@@ -150,57 +149,6 @@ impl Explorer {
         let body = Arc::clone(&self.body);
         Execution::start(Run::explore(self.builder.limits()), async move { body().await })
     }
-
-    /// Runs the one execution of `schedule`.
-    pub(crate) fn replay(&self, schedule: &Schedule) -> Result<Report, ScheduleError> {
-        schedule.check_model(&self.name)?;
-        let stale = || ScheduleError::Stale(self.name.clone());
-        let (kind, tasks, steps) = self.execute(schedule).ok_or_else(stale)?;
-        let mut report = Report::new(&self.name, Engine::Explore);
-        report.executions = 1;
-        report.bounds = vec![Bound::OneExecution];
-        report.elapsed = self.started.elapsed();
-        let schedule = Some(schedule.clone());
-        report.failure = Some(Failure { kind, tasks, execution: 1, steps, schedule, replays: true });
-        Ok(report)
-    }
-
-    /// The failure that `schedule` leads to, and its steps; `None` if it leads nowhere.
-    fn execute(&self, schedule: &Schedule) -> Option<(FailureKind, Vec<TaskState>, Steps)> {
-        let steps = Steps::default();
-        let end = traced(Box::new(steps.clone()), || {
-            // Twice, if it turns out that the order of accesses is to be kept.
-            self.follow(schedule.picks(), false).or_else(|WantsOrder| {
-                steps.clear();
-                self.follow(schedule.picks(), true)
-            })
-        });
-        end.ok().flatten().map(|(kind, tasks)| (kind, tasks, steps))
-    }
-
-    /// The failure that `picks` lead to, if they do.
-    fn follow(&self, picks: &[Pick], ordered: bool) -> Result<Option<Failed>, WantsOrder> {
-        begin_search(ordered);
-        let mut execution = self.start();
-        for pick in picks {
-            let choices: Choices = pick.choices.iter().map(|taken| (*taken, taken + 1)).collect();
-            let Some(step) = execution.step(pick.task, choices) else { return Ok(None) };
-            if step.panicked {
-                return Ok(Some(failed(execution.run())));
-            }
-        }
-        if !ordered && execution.wants_order() {
-            return Err(WantsOrder);
-        }
-        Ok((execution.enabled() == 0).then(|| verdict(&execution)).flatten())
-    }
-
-    fn explain(&self, (kind, tasks, schedule): (FailureKind, Vec<TaskState>, Schedule), execution: u64) -> Failure {
-        let again = self.execute(&schedule);
-        let replays = again.as_ref().is_some_and(|(other, ..)| *other == kind);
-        let steps = again.map(|(_, _, steps)| steps).unwrap_or_default();
-        Failure { kind, tasks, execution, steps, schedule: Some(schedule), replays }
-    }
 }
 
 /// Who is blocked where.
@@ -257,7 +205,7 @@ impl Search<'_> {
                 End::Failed(kind, tasks) => {
                     self.executions += 1;
                     if !ended(Some((&kind, &tasks))) {
-                        self.failure = Some((kind, tasks, self.schedule()));
+                        self.failure = Some(((kind, tasks), self.blocks()));
                         return None;
                     }
                 }
@@ -292,16 +240,10 @@ impl Search<'_> {
         (0..64).filter(allowed).map(|task| 1 << task).sum()
     }
 
-    /// Who runs by preference: who ran last, the main task after others, since it mostly waits for them, and the clock last.
+    /// Who runs by preference.
     fn preferred(&self, tasks: Tasks) -> Option<usize> {
         let previous = self.path.0.iter().rev().nth(1).and_then(|node| node.event.as_ref()).map(|event| event.task);
-        let others = tasks & !(1 << CLOCK | 1 << MAIN);
-        match previous {
-            _ if tasks == 0 => None,
-            Some(task) if has(others, task) => Some(task),
-            _ if others != 0 => Some(others.trailing_zeros() as usize),
-            _ => Some(if has(tasks, MAIN) { MAIN } else { CLOCK }),
-        }
+        replay::preferred(tasks, previous)
     }
 
     /// Runs an execution along the path, with `next` at its end, and on from there.
@@ -373,11 +315,9 @@ impl Search<'_> {
         }
     }
 
-    /// The path as a schedule.
-    fn schedule(&self) -> Schedule {
+    /// The path.
+    fn blocks(&self) -> Vec<Block> {
         let events = self.path.0.iter().filter_map(|node| node.event.as_ref());
-        let taken = |choices: &Choices| choices.iter().map(|(taken, _)| *taken).collect();
-        let picks = events.map(|event| Pick { task: event.task, choices: taken(&event.choices) }).collect();
-        Schedule::from_picks(&self.explorer.name, picks)
+        replay::blocks(events.map(|event| (event.task, &event.choices)))
     }
 }

@@ -12,6 +12,7 @@
 //! moving them changes nothing.
 
 mod footprint;
+mod names;
 mod order;
 mod task;
 mod world;
@@ -28,6 +29,7 @@ use corosensei::stack::DefaultStack;
 pub use footprint::Footprint;
 pub(crate) use footprint::ObjectId;
 use footprint::token;
+pub use names::{descendant, lineage};
 use task::{Boxed, State, Task};
 use world::WaitNote;
 pub(crate) use world::{Access, World};

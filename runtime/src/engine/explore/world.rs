@@ -73,7 +73,7 @@ pub(crate) struct World {
     pub(super) footprint: RefCell<Footprint>,
     pub(super) tasks: RefCell<Vec<Option<Task>>>,
     /// The number of each task of the search, by parent and the parent's count: the same in each execution.
-    names: RefCell<BTreeMap<(usize, u32), usize>>,
+    pub(super) names: RefCell<BTreeMap<(usize, u32), usize>>,
     pub(super) timers: RefCell<BTreeMap<(Duration, ObjectId), Waker>>,
     now: Cell<Duration>,
     pub(super) choices: RefCell<Choices>,
