@@ -35,6 +35,7 @@
 //! [loom]: https://docs.rs/loom
 
 mod builder;
+mod cycle;
 mod explore;
 mod plan;
 mod report;

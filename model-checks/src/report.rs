@@ -9,6 +9,7 @@ use windtunnel::task::{Dump, TaskState};
 
 use crate::Schedule;
 use crate::builder::{EXPLORE_TASKS, Engine, LOOM_TASKS};
+use crate::cycle::{self, Cycle};
 
 /// The result of a check.
 #[derive(Clone, Debug)]
@@ -217,7 +218,11 @@ impl fmt::Display for Report {
         }
         let title = if matches!(failure.kind, FailureKind::Deadlock | FailureKind::Leak) { "blocked" } else { "tasks" };
         section(f, title, &Dump::new(failure.tasks.clone()).to_string())?;
-        section(f, "steps", &failure.steps.to_string())?;
+        let repeated = failure.steps.repeated().filter(|_| failure.kind == FailureKind::NoProgress);
+        section(f, "steps", &failure.steps.before(repeated.as_ref().map(|it| it.round.start)))?;
+        if let Some(repeated) = repeated {
+            section(f, "the loop", &failure.steps.round(&repeated))?;
+        }
         section(f, "replays", if failure.replays { "yes" } else { "no" })?;
         self.replay_command().map_or(Ok(()), |command| section(f, "replay", &command))
     }
@@ -257,18 +262,46 @@ impl Sink for Steps {
     }
 }
 
+impl Steps {
+    /// The loop at the end of them. Objects that differ in their numbers alone count as one.
+    fn repeated(&self) -> Option<Cycle> {
+        let unnumbered = |(task, action): &(String, String)| {
+            let mut parts = action.split('#');
+            let first = parts.next().unwrap_or_default().to_owned();
+            let action =
+                parts.fold(first, |text, part| text + "#" + part.trim_start_matches(|c: char| c.is_ascii_digit()));
+            (task.clone(), action)
+        };
+        cycle::at_end_of(&self.lock().iter().map(unnumbered).collect::<Vec<_>>())
+    }
+
+    /// Those before step `end`, or all.
+    fn before(&self, end: Option<usize>) -> String {
+        let steps = self.lock();
+        let count = end.unwrap_or(steps.len());
+        let left_out = count.saturating_sub(2 * SHOWN);
+        let line = |i: usize| match i {
+            SHOWN if left_out > 0 => format!("… {left_out} steps left out …"),
+            _ => numbered(i, &steps[i]),
+        };
+        let shown = (0..count).filter(|i| left_out == 0 || *i <= SHOWN || *i >= SHOWN + left_out);
+        shown.map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The loop, once.
+    fn round(&self, cycle: &Cycle) -> String {
+        let steps = self.lock();
+        let lines = cycle.round.clone().take(2 * SHOWN).map(|i| numbered(i, &steps[i]));
+        lines.chain([format!("{} times", cycle.times)]).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn numbered(i: usize, (task, action): &(String, String)) -> String {
+    format!("{:>3} {task} {action}", i + 1)
+}
+
 impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps = self.lock();
-        let left_out = steps.len().saturating_sub(2 * SHOWN);
-        for (i, (task, action)) in steps.iter().enumerate() {
-            if left_out > 0 && i == SHOWN {
-                writeln!(f, "… {left_out} steps left out …")?;
-            }
-            if left_out == 0 || i < SHOWN || i >= SHOWN + left_out {
-                writeln!(f, "{:>3} {task} {action}", i + 1)?;
-            }
-        }
-        Ok(())
+        f.write_str(&self.before(None))
     }
 }

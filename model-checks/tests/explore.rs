@@ -119,13 +119,60 @@ fn accesses_that_a_mutex_or_a_join_orders_are_no_data_race() {
 }
 
 #[test]
-fn a_task_that_spins_makes_no_progress() {
-    let report = explore().max_steps(500).check("spin", || async {
-        loop {
+fn a_task_that_spins_makes_no_progress_and_the_loop_is_shown_once() {
+    for engine in [Engine::Explore, Engine::Loom] {
+        let report = Builder::new().engine(engine).max_steps(500).check("spin", || async {
+            spawn_named("other", async {
+                let channel = go::named("never", 1);
+                while channel.try_recv() != Ok(()) {
+                    yield_now().await;
+                }
+            });
+        });
+        assert_eq!(report.failure.as_ref().expect("it spins").kind, FailureKind::NoProgress, "{report}");
+        let text = report.to_string();
+        assert!(text.contains("\n  the loop ") && text.contains(" times\n"), "{report}");
+        assert_eq!(text.matches("other blocks in yield").count(), 1, "{report}");
+        assert!(text.lines().count() < 16, "{report}");
+    }
+}
+
+#[test]
+fn tasks_that_yield_to_each_other_do_not_keep_a_third_from_running() {
+    let report = explore().max_steps(300).check("fair", || async {
+        let flag = go::channel(2);
+        for _ in 0..2 {
+            let flag = flag.clone();
+            spawn(async move {
+                while flag.try_recv().is_err() {
+                    yield_now().await;
+                }
+            });
+        }
+        spawn(async move {
+            flag.send(()).await.unwrap();
+            flag.send(()).await.unwrap();
+        });
+    });
+    assert!(report.is_complete(), "{report}");
+    assert!(report.executions > 1, "{report}");
+}
+
+#[test]
+fn a_task_that_yields_until_a_timer_fires_makes_progress() {
+    let report = explore().max_steps(300).check("fair clock", || async {
+        let fired = go::channel(1);
+        let other = fired.clone();
+        spawn(async move {
+            time::sleep(time::secs(1)).await;
+            other.send(()).await.unwrap();
+        });
+        spawn(async { yield_now().await });
+        while fired.try_recv().is_err() {
             yield_now().await;
         }
     });
-    assert_eq!(report.failure.as_ref().expect("it spins").kind, FailureKind::NoProgress, "{report}");
+    assert!(report.is_complete(), "{report}");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! Accesses to checked cells are no scheduling points: whether they are ordered is asked of vector clocks, and where they are,
 //! moving them changes nothing.
 
+mod fair;
 mod footprint;
 mod names;
 mod order;
@@ -118,21 +119,10 @@ impl Execution {
         &self.run
     }
 
-    /// The tasks that can make a step, as a set of bits. A task that yielded can once another has made one.
+    /// The tasks that can make a step, as a set of bits. A task that yielded lets others run first.
     pub fn enabled(&self) -> u64 {
-        World::with(|world| {
-            let (mut enabled, mut yielded) = (0, 0);
-            for (index, task) in world.tasks.borrow().iter().enumerate() {
-                let Some(task) = task else { continue };
-                if task.can_run() {
-                    *(if task.yielded { &mut yielded } else { &mut enabled }) |= 1 << index;
-                }
-            }
-            if !world.timers.borrow().is_empty() {
-                enabled |= 1 << CLOCK;
-            }
-            if enabled == 0 { yielded } else { enabled }
-        })
+        let runnable = Self::runnable();
+        World::with(|world| world.fair.borrow().allowed(runnable))
     }
 
     /// Whether every task has ended.
@@ -175,11 +165,11 @@ impl Execution {
         World::with(|world| {
             world.current.set(usize::MAX);
             world.yielder_gone();
-            for (index, other) in world.tasks.borrow_mut().iter_mut().enumerate() {
-                if let Some(other) = other.as_mut().filter(|other| index != task && other.yielded) {
-                    other.yielded = false;
-                    world.footprint.borrow_mut().yields();
-                }
+        });
+        let after = Self::runnable();
+        World::with(|world| {
+            if world.fair.borrow_mut().stepped(task, after) {
+                world.footprint.borrow_mut().yields();
             }
         });
         let mut step = World::with(|world| Step {
@@ -189,7 +179,7 @@ impl Execution {
             panicked,
             ..Step::default()
         });
-        step.enabled = Self::runnable() & !before & !(1 << CLOCK);
+        step.enabled = after & !before & !(1 << CLOCK);
         step.redundant = self.ends_plain_wait(task, &step);
         Some(step)
     }
@@ -232,7 +222,6 @@ impl Execution {
             let mut tasks = world.tasks.borrow_mut();
             let task = tasks[index].as_mut().expect("an enabled task exists");
             task.waits_plainly = false;
-            task.yielded = false;
             (std::mem::replace(&mut task.state, State::Gone), task.waker.clone().expect("a task has a waker"))
         });
         let mut poll = match state {

@@ -35,8 +35,6 @@ pub(super) struct Task {
     pub(super) state: State,
     /// Woken since its last poll began.
     pub(super) token: bool,
-    /// Has let others run first, and none has.
-    pub(super) yielded: bool,
     /// Waits for a resource and for nothing else.
     pub(super) waits_plainly: bool,
     pub(super) children: u32,
@@ -46,7 +44,7 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(state: State, waker: Option<Waker>) -> Self {
-        Self { state, token: false, yielded: false, waits_plainly: false, children: 0, objects: 0, waker }
+        Self { state, token: false, waits_plainly: false, children: 0, objects: 0, waker }
     }
 
     pub(super) fn can_run(&self) -> bool {

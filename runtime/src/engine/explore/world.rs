@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use corosensei::Yielder;
 
+use super::fair::Fairness;
 use super::footprint::{CLOCK_OBJECT, Footprint, ObjectId, RANDOM_OBJECT, token};
 use super::order::Order;
 use super::task::{State, Task};
@@ -80,6 +81,7 @@ pub(crate) struct World {
     pub(super) chosen: Cell<usize>,
     pub(super) wait: Cell<WaitNote>,
     pub(super) clock: Cell<ClockUse>,
+    pub(super) fair: RefCell<Fairness>,
     pub(super) observed: Cell<bool>,
     order: RefCell<Option<Order>>,
     pub(super) ordered: Cell<bool>,
@@ -119,6 +121,7 @@ impl World {
         self.held.set(0);
         self.now.set(Duration::ZERO);
         self.observed.set(false);
+        self.fair.borrow_mut().clear();
         *self.order.borrow_mut() = self.ordered.get().then(Order::default);
         let mut tasks = self.tasks.borrow_mut();
         tasks.clear();
@@ -321,8 +324,8 @@ impl World {
     pub(crate) fn yield_now(&self) {
         if let Some(Some(task)) = self.tasks.borrow_mut().get_mut(self.current.get()) {
             task.token = true;
-            task.yielded = true;
         }
+        self.fair.borrow_mut().yields();
         self.footprint.borrow_mut().yields();
         self.observe();
     }
