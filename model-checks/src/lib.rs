@@ -45,7 +45,7 @@ mod search;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use builder::{Builder, Engine};
+pub use builder::{Builder, Engine, Sampling};
 #[doc(hidden)]
 pub use explore::Outcomes;
 pub use report::{Failure, FailureKind, Report, set_replay_command};

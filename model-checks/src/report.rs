@@ -8,7 +8,7 @@ use windtunnel::engine::{Said, Sink, with_current_task};
 use windtunnel::task::{Dump, TaskState};
 
 use crate::Schedule;
-use crate::builder::{EXPLORE_TASKS, Engine, LOOM_TASKS};
+use crate::builder::{EXPLORE_TASKS, Engine, LOOM_TASKS, Sampling};
 use crate::cycle::{self, Cycle};
 
 /// The result of a check.
@@ -24,6 +24,8 @@ pub struct Report {
     pub elapsed: Duration,
     /// The first execution that failed.
     pub failure: Option<Failure>,
+    /// How the executions were drawn, with the seed, if they were drawn at random.
+    pub sampled: Option<String>,
     pub(crate) bounds: Vec<Bound>,
     replay_template: Option<String>,
 }
@@ -32,6 +34,8 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     Preemptions(usize),
+    Delays(usize),
+    Sampled { sampling: Sampling, executions: u64, seed: u64, missed: String },
     Executions(u64),
     Duration(Duration),
     Ticks,
@@ -44,6 +48,10 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Preemptions(most) => write!(f, "at most {most} preemptions"),
+            Bound::Delays(most) => write!(f, "at most {most} delays"),
+            Bound::Sampled { sampling, executions, seed, missed } => {
+                write!(f, "{sampling}, {executions} executions, seed {seed}; {missed}")
+            }
             Bound::Executions(most) => write!(f, "stopped after {most} executions"),
             Bound::Duration(most) => write!(f, "stopped after {most:?}"),
             Bound::Ticks => f.write_str("intervals tick a bounded number of times"),
@@ -124,6 +132,7 @@ impl Report {
             executions: 0,
             elapsed: Duration::ZERO,
             failure: None,
+            sampled: None,
             bounds: Vec::new(),
             replay_template: None,
         }
@@ -191,14 +200,15 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, engine, executions, failure, bounds, .. } = self;
+        let Self { name, engine, executions, failure, sampled, bounds, .. } = self;
         let Some(failure) = failure else {
             let extent =
                 if bounds.is_empty() { "complete".into() } else { format!("bounded ({})", self.bounds().join("; ")) };
             return write!(f, "{name}  ok  {extent}  {executions} executions ({engine})");
         };
         let (word, execution) = (failure.kind.word(), failure.execution);
-        write!(f, "{name}  {word}  execution {execution} ({engine}; stopped at the first failure)")?;
+        let sampled = sampled.as_ref().map_or(String::new(), |sampled| format!(", {sampled}"));
+        write!(f, "{name}  {word}  execution {execution} ({engine}{sampled}; stopped at the first failure)")?;
         match &failure.kind {
             FailureKind::Panic { message, at } => write!(f, "\n  {message}   {at}")?,
             FailureKind::TooManyTasks => {

@@ -9,7 +9,7 @@ use windtunnel::cell::CheckedCell;
 use windtunnel::sync::Mutex;
 use windtunnel::task::{spawn_named, yield_now};
 use windtunnel::{channel, go, rand, select, spawn, time};
-use windtunnel_model::{Builder, Engine, FailureKind, Report, Schedule};
+use windtunnel_model::{Builder, Engine, FailureKind, Report, Sampling, Schedule};
 
 fn explore() -> Builder {
     Builder::new().engine(Engine::Explore)
@@ -203,7 +203,12 @@ fn a_bound_that_was_hit_is_named_and_the_verdict_is_not_complete() {
     }
     let complete = explore().check("bounds", body);
     assert!(complete.is_complete(), "{complete}");
-    for builder in [explore().max_executions(2), explore().preemptions(0), explore().max_duration(Duration::ZERO)] {
+    for builder in [
+        explore().max_executions(2),
+        explore().preemptions(0),
+        explore().delays(1),
+        explore().max_duration(Duration::ZERO),
+    ] {
         let report = builder.check("bounds", body);
         assert!(!report.is_complete() && report.failure.is_none(), "{report}");
         assert!(report.to_string().contains("bounded ("), "{report}");
@@ -438,4 +443,107 @@ fn tasks_are_the_same_in_a_replay_whatever_order_they_were_spawned_in() {
         assert_ne!(*order.lock().unwrap(), [1, 0]);
     });
     assert!(report.failure.as_ref().is_some_and(|failure| failure.replays), "{report}");
+}
+
+const SAMPLINGS: [Sampling; 3] = [Sampling::Pct { depth: 2 }, Sampling::Pos, Sampling::Random];
+
+#[test]
+fn a_bug_is_found_by_chance_and_its_schedule_is_as_short_as_any() {
+    for sampling in SAMPLINGS {
+        let report = explore().sample(sampling).max_executions(1000).seed(7).check("model", || lost_update(2));
+        assert!(report.failure.as_ref().is_some_and(|failure| failure.replays), "{report}");
+        assert!(report.to_string().contains(&format!("(explore, {sampling}, seed 7; stopped")), "{report}");
+        assert_eq!(schedule(&report).split(',').count(), 5, "{report}");
+        let again = explore().sample(sampling).max_executions(1000).seed(7).check("model", || lost_update(2));
+        assert_eq!(again.to_string(), report.to_string(), "the same seed");
+    }
+    let found = |seed| {
+        let builder = explore().sample(Sampling::Random).max_executions(1000).seed(seed);
+        builder.check("model", || lost_update(2)).failure.map(|failure| failure.execution)
+    };
+    assert!((0..9).map(found).collect::<BTreeSet<_>>().len() > 1, "another seed");
+}
+
+#[test]
+fn a_sampled_search_says_what_it_may_have_missed_and_is_never_complete() {
+    let report = explore().sample(Sampling::Pct { depth: 2 }).max_executions(500).seed(3).check("model", || async {
+        let task = spawn(async {});
+        task.await.unwrap();
+    });
+    assert!(!report.is_complete() && report.failure.is_none(), "{report}");
+    // Two tasks; and three steps, so that two in a certain order are met with a probability of a sixth.
+    assert!(
+        report.to_string().contains(
+            "bounded (PCT of depth 2, 500 executions, seed 3; a bug of depth 2 is missed with probability ≤ "
+        ),
+        "{report}"
+    );
+    let report = explore().sample(Sampling::Pos).max_executions(500).check("model", || async {});
+    assert!(report.to_string().contains("bounded (partial-order sampling, 500 executions, seed 0; a bug that one execution in 167 shows is missed with probability ≤ 0.05)"), "{report}");
+}
+
+/// What executions that are drawn at random end with.
+fn drawn(sampling: Sampling, executions: u64) -> std::collections::BTreeMap<Vec<usize>, u64> {
+    let ends = Arc::new(StdMutex::new(std::collections::BTreeMap::new()));
+    let all = Arc::clone(&ends);
+    let report = explore().sample(sampling).max_executions(executions).check("model", move || {
+        let all = Arc::clone(&all);
+        async move {
+            let order = Arc::new(Mutex::new(Vec::new()));
+            let tasks = [0, 1, 2].map(|task| {
+                let order = Arc::clone(&order);
+                spawn(async move { order.lock().await.push(10 * task + rand::choose(3)) })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            let order = order.lock().await.clone();
+            *all.lock().unwrap().entry(order).or_insert(0) += 1;
+        }
+    });
+    assert_eq!(report.executions, executions, "{report}");
+    Arc::into_inner(ends).unwrap().into_inner().unwrap()
+}
+
+#[test]
+fn every_order_and_every_choice_is_drawn_about_as_often_as_it_should_be() {
+    for sampling in SAMPLINGS {
+        let ends = drawn(sampling, 4000);
+        assert_eq!(ends.len(), 6 * 27, "{sampling}");
+        let least = ends.values().min().unwrap();
+        // PCT promises one in n k ways, POS and random walks draw each order of these about as often.
+        assert!(*least >= 4000 / (6 * 27) / 8, "{sampling}: {least}");
+    }
+}
+
+#[test]
+fn a_bound_on_delays_allows_what_so_many_delays_lead_to() {
+    async fn order() -> Vec<usize> {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let tasks = [0, 1, 2].map(|task| {
+            let order = Arc::clone(&order);
+            spawn(async move { order.lock().await.push(task) })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        order.lock().await.clone()
+    }
+    let orders = |delays: usize| {
+        let ends = Arc::new(StdMutex::new(BTreeSet::new()));
+        let all = Arc::clone(&ends);
+        let report = explore().delays(delays).check("model", move || {
+            let all = Arc::clone(&all);
+            async move {
+                let order = order().await;
+                all.lock().unwrap().insert(order);
+            }
+        });
+        assert!(report.to_string().contains(&format!("bounded (at most {delays} delays)")), "{report}");
+        Arc::into_inner(ends).unwrap().into_inner().unwrap()
+    };
+    assert_eq!(orders(0), BTreeSet::from([vec![0, 1, 2]]), "one scheduler, one execution");
+    // Passing over the first and then the second, or the second alone.
+    assert_eq!(orders(1), BTreeSet::from([vec![0, 1, 2], vec![0, 2, 1], vec![1, 2, 0]]));
+    assert_eq!(orders(4).len(), 6);
 }

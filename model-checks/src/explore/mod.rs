@@ -10,8 +10,10 @@
 //! counted: another one, in which the wait begins later, has its outcome. That holds only if nobody looks at who waits (by
 //! `try_lock`, a time limit, a `select!`, an abort): once anybody does, the search begins anew, without that shortcut.
 
+mod bound;
 mod path;
 mod replay;
+mod sample;
 mod shorten;
 
 use std::collections::BTreeSet;
@@ -19,7 +21,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use windtunnel::engine::explore::{Choices, Execution, begin_search};
+use windtunnel::engine::explore::{CLOCK, Choices, Execution, begin_search};
 use windtunnel::engine::{Run, Stop, Stopped};
 use windtunnel::task::TaskState;
 
@@ -100,6 +102,9 @@ impl Explorer {
 
     /// Searches until everything is explored, a limit is hit, or an execution fails.
     pub(crate) fn run(&self) -> Report {
+        if let Some(sampling) = self.builder.sampling {
+            return self.sample(sampling);
+        }
         let search = self.search(true, |failure| failure.is_none());
         let mut report = Report::new(&self.name, Engine::Explore);
         report.executions = search.executions;
@@ -127,15 +132,16 @@ impl Explorer {
     }
 
     fn search(&self, reduced: bool, mut ended: impl FnMut(Option<(&FailureKind, &[TaskState])>) -> bool) -> Search<'_> {
-        let mut mode = Mode { reduced, skips_waits: reduced, ordered: false };
+        let (bounded, reducible) = (self.builder.is_bounded(), self.builder.is_reducible());
+        let mut mode = Mode { reduced: reduced && reducible, skips_waits: reduced && !bounded, ordered: false };
         loop {
             let mut search = Search {
                 explorer: self,
                 mode,
-                path: Path::default(),
+                path: Path::new(mode.reduced, self.builder.is_bounded()),
                 executions: 0,
                 given_up: 0,
-                bounds: self.builder.preemptions.map(Bound::Preemptions).into_iter().collect(),
+                bounds: self.builder.bounds(),
                 failure: None,
             };
             match search.run(&mut ended) {
@@ -217,39 +223,43 @@ impl Search<'_> {
     /// The step to be made at the last node of the path, which is cut back to there.
     fn backtrack(&mut self) -> Option<(usize, Choices)> {
         loop {
-            let node = self.path.0.last_mut()?;
+            let node = self.path.nodes.last_mut()?;
             if let Some(variant) = node.next_variant() {
                 return Some(variant);
             }
             if self.mode.reduced || node.event.is_some() {
                 node.finish_event();
             }
-            let todo = self.within_bounds(self.path.0.last()?.todo());
+            let todo = self.within_bounds(self.path.nodes.last()?.todo());
             if let Some(task) = self.preferred(todo) {
                 return Some((task, Choices::new()));
             }
-            self.path.0.pop();
+            self.path.nodes.pop();
         }
     }
 
-    /// Of the tasks that may run next, those that the bound on preemptions allows.
+    /// Of the tasks that may run next, those that the bounds allow.
     fn within_bounds(&self, tasks: Tasks) -> Tasks {
-        let Some(most) = self.explorer.builder.preemptions else { return tasks };
-        let spent = self.path.0.last().is_some_and(|node| node.preemptions >= most);
-        let allowed = |task: &usize| has(tasks, *task) && !(spent && self.path.is_preempted(*task));
+        let builder = &self.explorer.builder;
+        if !builder.is_bounded() {
+            return tasks;
+        }
+        let allowed = |task: &usize| has(tasks, *task) && builder.is_within_bounds(self.path.spent_with(*task));
         (0..64).filter(allowed).map(|task| 1 << task).sum()
     }
 
     /// Who runs by preference.
     fn preferred(&self, tasks: Tasks) -> Option<usize> {
-        let previous = self.path.0.iter().rev().nth(1).and_then(|node| node.event.as_ref()).map(|event| event.task);
-        replay::preferred(tasks, previous)
+        let previous = self.path.previous();
+        // What costs nothing goes first, where costs are bounded.
+        let free = previous.filter(|task| self.explorer.builder.is_bounded() && *task != CLOCK && has(tasks, *task));
+        free.or_else(|| replay::preferred(tasks, previous))
     }
 
     /// Runs an execution along the path, with `next` at its end, and on from there.
     fn execute(&mut self, execution: &mut Execution, next: Option<(usize, Choices)>) -> End {
-        let along = self.path.0.len().saturating_sub(1);
-        for node in &self.path.0[..along] {
+        let along = self.path.nodes.len().saturating_sub(1);
+        for node in &self.path.nodes[..along] {
             let event = node.event.as_ref().expect("all but the last node have one");
             if execution.step(event.task, event.choices.clone()).is_none() {
                 return End::Failed(FailureKind::Stale, execution.run().tasks());
@@ -268,7 +278,7 @@ impl Search<'_> {
                 return End::Failed(FailureKind::Stale, execution.run().tasks());
             };
             let (panicked, redundant) = (step.panicked, step.redundant);
-            self.path.enter(task, step, self.mode.reduced);
+            self.path.enter(task, step);
             if let Some(end) = self.look(execution, panicked, redundant) {
                 return end;
             }
@@ -293,16 +303,16 @@ impl Search<'_> {
     /// Adds the state that `execution` is in, and says which task runs there.
     fn extend(&mut self, execution: &Execution) -> Result<usize, End> {
         let enabled = execution.enabled();
-        self.path.push(enabled, self.mode.reduced);
+        self.path.push(enabled);
         if enabled == 0 {
             self.note_bounds(execution.run());
             return Err(verdict(execution).map_or(End::Complete, |(kind, tasks)| End::Failed(kind, tasks)));
         }
-        let node = self.path.0.last().expect("just added");
+        let node = self.path.nodes.last().expect("just added");
         let candidates = self.within_bounds(enabled & !node.asleep);
         let task = self.preferred(candidates).ok_or(End::GivenUp)?;
         let backtrack = if self.mode.reduced { 1 << task } else { enabled };
-        self.path.0.last_mut().expect("just added").backtrack = backtrack;
+        self.path.nodes.last_mut().expect("just added").backtrack = backtrack;
         Ok(task)
     }
 
@@ -317,7 +327,7 @@ impl Search<'_> {
 
     /// The path.
     fn blocks(&self) -> Vec<Block> {
-        let events = self.path.0.iter().filter_map(|node| node.event.as_ref());
+        let events = self.path.nodes.iter().filter_map(|node| node.event.as_ref());
         replay::blocks(events.map(|event| (event.task, &event.choices)))
     }
 }

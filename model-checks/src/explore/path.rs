@@ -3,6 +3,8 @@
 use smallvec::SmallVec;
 use windtunnel::engine::explore::{CLOCK, Choices, Footprint, Step};
 
+use super::bound::Spent;
+
 /// For each task, how many of its steps come before or are the step that this belongs to.
 pub(super) type Clock = SmallVec<[u32; 8]>;
 
@@ -53,14 +55,14 @@ pub(super) struct Node {
     pub(super) event: Option<Event>,
     /// What its variants touched, by other choices.
     touched: Footprint,
-    /// Switches on the way here from a task that could have gone on.
-    pub(super) preemptions: usize,
+    /// What the way here has cost.
+    spent: Spent,
 }
 
 impl Node {
-    fn new(enabled: Tasks, sleep: Vec<(usize, Footprint)>, preemptions: usize) -> Self {
+    fn new(enabled: Tasks, sleep: Vec<(usize, Footprint)>, spent: Spent) -> Self {
         let asleep = sleep.iter().map(|(task, _)| 1 << task).sum();
-        Self { enabled, backtrack: 0, sleep, asleep, event: None, touched: Footprint::default(), preemptions }
+        Self { enabled, backtrack: 0, sleep, asleep, event: None, touched: Footprint::default(), spent }
     }
 
     /// The choices of the next variant of the event, if there is one.
@@ -92,35 +94,50 @@ impl Node {
 }
 
 /// A path from the start on.
-#[derive(Default)]
-pub(super) struct Path(pub(super) Vec<Node>);
+pub(super) struct Path {
+    pub(super) nodes: Vec<Node>,
+    /// Equivalent executions are left out.
+    reduced: bool,
+    /// What costs more than a bound allows is left out.
+    bounded: bool,
+}
 
 impl Path {
-    /// Adds the state after the last event. Who sleeps goes on to sleep if what was done commutes with what it would do.
-    pub(super) fn push(&mut self, enabled: Tasks, reduced: bool) {
-        let Some(last) = self.0.last() else { return self.0.push(Node::new(enabled, Vec::new(), 0)) };
-        let event = last.event.as_ref().expect("a path goes on after a step");
-        let sleeps = |&&(task, ref footprint): &&(usize, Footprint)| {
-            reduced && task != event.task && !footprint.conflicts(&event.footprint)
-        };
-        let sleep = last.sleep.iter().filter(sleeps).cloned().collect();
-        let preemptions = last.preemptions + usize::from(self.is_preempted(event.task));
-        self.0.push(Node::new(enabled, sleep, preemptions));
+    pub(super) fn new(reduced: bool, bounded: bool) -> Self {
+        Self { nodes: Vec::new(), reduced, bounded }
     }
 
-    /// Whether `task` was taken at the last node though the one before it could have gone on.
-    pub(super) fn is_preempted(&self, task: usize) -> bool {
-        let Some((last, before)) = self.0.split_last() else { return false };
-        let previous = before.last().and_then(|node| node.event.as_ref());
-        previous.is_some_and(|event| event.task != task && event.task != CLOCK && has(last.enabled, event.task))
+    /// Adds the state after the last event. Who sleeps goes on to sleep if what was done commutes with what it would do.
+    pub(super) fn push(&mut self, enabled: Tasks) {
+        let Some(last) = self.nodes.last() else {
+            return self.nodes.push(Node::new(enabled, Vec::new(), Spent::default()));
+        };
+        let event = last.event.as_ref().expect("a path goes on after a step");
+        let sleeps = |&&(task, ref footprint): &&(usize, Footprint)| {
+            self.reduced && !self.bounded && task != event.task && !footprint.conflicts(&event.footprint)
+        };
+        let sleep = last.sleep.iter().filter(sleeps).cloned().collect();
+        let spent = self.spent_with(event.task);
+        self.nodes.push(Node::new(enabled, sleep, spent));
+    }
+
+    /// Who made the step to the last node.
+    pub(super) fn previous(&self) -> Option<usize> {
+        let before = self.nodes.len().checked_sub(2)?;
+        self.nodes[before].event.as_ref().map(|event| event.task)
+    }
+
+    /// What the way here costs, with a step of `task` from the last node.
+    pub(super) fn spent_with(&self, task: usize) -> Spent {
+        self.nodes.last().map_or(Spent::default(), |last| last.spent.with(self.previous(), last.enabled, task))
     }
 
     /// Enters `step` of `task` at the last node, and has what races with it be tried in the other order as well: source sets
     /// and Algorithm 1 of Abdulla, Aronis, Jonsson and Sagonas, "Optimal dynamic partial order reduction" (POPL 2014).
-    pub(super) fn enter(&mut self, task: usize, step: Step, reduced: bool) {
-        let last = self.0.len() - 1;
+    pub(super) fn enter(&mut self, task: usize, step: Step) {
+        let last = self.nodes.len() - 1;
         let (number, clock, races) = self.order(task, &step);
-        let node = &mut self.0[last];
+        let node = &mut self.nodes[last];
         node.touched.merge(&step.footprint);
         let Step { footprint, choices, enabled, clock: used, .. } = step;
         if used.disarms {
@@ -128,7 +145,11 @@ impl Path {
             node.backtrack |= 1 << CLOCK;
         }
         node.event = Some(Event { task, choices, footprint, enabled, arms: used.arms, number, clock });
-        if reduced {
+        if used.disarms && self.bounded {
+            let start = self.block_start(last);
+            self.nodes[start].backtrack |= 1 << CLOCK;
+        }
+        if self.reduced {
             for earlier in races {
                 self.reverse(earlier, last);
             }
@@ -136,13 +157,13 @@ impl Path {
     }
 
     fn event(&self, index: usize) -> &Event {
-        self.0[index].event.as_ref().expect("an event within the path")
+        self.nodes[index].event.as_ref().expect("an event within the path")
     }
 
     /// The number and the clock of a step at the last node, and the steps that it races with: those it conflicts with and that
     /// come before it by nothing else.
     fn order(&self, task: usize, step: &Step) -> (u32, Clock, SmallVec<[usize; 8]>) {
-        let last = self.0.len() - 1;
+        let last = self.nodes.len() - 1;
         let own = (0..last).rev().find(|&index| self.event(index).task == task);
         let (number, mut clock) = own.map_or((1, Clock::new()), |own| {
             let own = self.event(own);
@@ -173,7 +194,7 @@ impl Path {
         let between = (earlier + 1..later).filter(|&index| !first.before(&self.event(index).clock));
         let mut without: SmallVec<[usize; 32]> = between.collect();
         let task = self.event(later).task;
-        if task == CLOCK && !has(self.0[earlier].enabled, CLOCK) && !without.iter().any(|&it| self.event(it).arms) {
+        if task == CLOCK && !has(self.nodes[earlier].enabled, CLOCK) && !without.iter().any(|&it| self.event(it).arms) {
             return;
         }
         without.push(later);
@@ -186,7 +207,10 @@ impl Path {
                 initials |= u64::from(!follows) << event.task;
             }
         }
-        let node = &mut self.0[earlier];
+        if self.bounded {
+            return self.reverse_bounded(earlier, task, initials);
+        }
+        let node = &mut self.nodes[earlier];
         if initials & (node.backtrack | node.asleep) != 0 {
             return;
         }
@@ -197,5 +221,18 @@ impl Path {
             _ if has(possible, task) => 1 << task,
             _ => possible & possible.wrapping_neg(),
         };
+    }
+    /// Has `task`, or else whoever can, run where `earlier` was made, and at the beginning of its block, where that may cost less.
+    fn reverse_bounded(&mut self, earlier: usize, task: usize, initials: Tasks) {
+        for at in [earlier, self.block_start(earlier)] {
+            let node = &mut self.nodes[at];
+            node.backtrack |= if has(initials & node.enabled, task) { 1 << task } else { node.enabled };
+        }
+    }
+
+    /// The first step of those that were made in a row, up to `index`, by one task.
+    fn block_start(&self, index: usize) -> usize {
+        let task = self.event(index).task;
+        (0..index).rev().take_while(|&before| self.event(before).task == task).last().unwrap_or(index)
     }
 }

@@ -3,38 +3,76 @@
 //!
 //! The schedule that was found is a list of blocks, in each of which one task runs. It is changed in one place at a time: cut off,
 //! so that the tasks then go on by preference; two blocks of a task joined; a block made longer or shorter, or left out. What
-//! leads to the same failure, and is shorter, is kept, until no such change makes it shorter still. So the result is a local
-//! minimum: no single change of these improves on it, though an altogether different schedule may be shorter. Nothing in it is
-//! left to chance, and its work is bounded.
+//! leads to the same failure, and is shorter, is kept, until no such change makes it shorter still. The same is done from the first
+//! schedule that a search finds which allows no preemption, one, or two, as far as that is cheap. So the result is a local minimum:
+//! no single change of these improves on it, though an altogether different schedule may be shorter. Nothing in it is left to
+//! chance, and its work is bounded.
+
+use std::sync::Arc;
 
 use windtunnel::task::TaskState;
 
 use super::replay::{Cost, Followed};
 use super::{Explorer, Failed};
-use crate::FailureKind;
 use crate::plan::Block;
+use crate::{Builder, FailureKind};
 
 /// Executions, and steps in all of them together, that a shorter schedule may cost.
 const EXECUTIONS: usize = 2000;
 const STEPS: usize = 400_000;
 
-/// The shortest schedule with this failure that changes of `blocks` lead to; `None` if they themselves do not lead there.
+/// Bounds on preemptions that are tried, from none on, and executions under each.
+const FEW: usize = 3;
+const SEARCHED: u64 = 300;
+
+/// Steps of an execution that is too long for that.
+const LONG: usize = 1000;
+
+/// The shortest schedule with this failure that was come to, from `blocks` or from one with few preemptions; `None` if `blocks` do
+/// not lead there.
 pub(super) fn shorten(explorer: &Explorer, blocks: &[Block], failure: &Failed) -> Option<Vec<Block>> {
     let fails = |followed: &Followed| followed.failed.as_ref().is_some_and(|other| is_same(other, failure));
-    let mut best = explorer.follow(blocks, Cost::UNLIMITED).filter(fails)?;
+    let found = explorer.follow(blocks, Cost::UNLIMITED).filter(fails)?;
+    let spins = found.cost.steps > LONG;
+    let shortest = descend(explorer, found, fails);
+    let other = (0..FEW).filter(|_| !spins).find_map(|most| with_preemptions(explorer, most, failure));
+    let other = other.and_then(|blocks| explorer.follow(&blocks, shortest.cost).filter(fails));
+    Some(other.map_or(shortest, |other| descend(explorer, other, fails)).blocks)
+}
+
+/// Goes from one schedule to a shorter one for as long as there is any.
+fn descend(explorer: &Explorer, mut best: Followed, fails: impl Fn(&Followed) -> bool) -> Followed {
     let (mut executions, mut steps) = (0, 0);
     loop {
         let shorter = changes(&best.blocks).find_map(|candidate| {
             executions += 1;
             steps += best.cost.steps;
             let affordable = executions <= EXECUTIONS && steps <= STEPS;
-            affordable.then(|| explorer.follow(&candidate, best.cost).filter(fails)).flatten()
+            affordable.then(|| explorer.follow(&candidate, best.cost).filter(&fails)).flatten()
         });
         match shorter {
             Some(shorter) => best = shorter,
-            None => return Some(best.blocks),
+            None => return best,
         }
     }
+}
+
+/// The first execution with this failure that a search finds under this bound on preemptions.
+fn with_preemptions(explorer: &Explorer, most: usize, failure: &Failed) -> Option<Vec<Block>> {
+    let builder = Builder {
+        preemptions: Some(most),
+        delays: None,
+        sampling: None,
+        max_executions: Some(SEARCHED),
+        max_duration: None,
+        ..explorer.builder
+    };
+    let bounded =
+        Explorer { builder, name: explorer.name.clone(), body: Arc::clone(&explorer.body), started: explorer.started };
+    let is_other = |failed: Option<(&FailureKind, &[TaskState])>| {
+        failed.is_none_or(|(kind, tasks)| !is_same(&(kind.clone(), tasks.to_vec()), failure))
+    };
+    bounded.search(true, is_other).failure.map(|(_, blocks)| blocks)
 }
 
 /// The same kind, with the same message; of a deadlock or a leak, the same tasks blocked at the same places.
@@ -65,9 +103,10 @@ fn changes(blocks: &[Block]) -> impl Iterator<Item = Vec<Block>> {
     let left_out = (0..count).map(|at| edited(blocks, |blocks| drop(blocks.remove(at))));
     let counted = (0..count).filter_map(|at| blocks[at].steps.map(|steps| (at, steps)));
     let longer = counted.clone().map(|(at, _)| edited(blocks, |blocks| blocks[at].steps = None));
-    let shorter = counted.flat_map(|(at, steps)| [steps / 2, steps - 1].map(|fewer| (at, fewer)));
-    let shorter = shorter.map(|(at, fewer)| edited(blocks, |blocks| blocks[at].steps = Some(fewer)));
-    cut.chain(later_to_earlier).chain(earlier_to_later).chain(longer).chain(left_out).chain(shorter)
+    let other = counted
+        .flat_map(|(at, steps)| [steps / 2, steps.saturating_sub(1), steps + 1, steps + 2].map(|steps| (at, steps)));
+    let other = other.map(|(at, steps)| edited(blocks, |blocks| blocks[at].steps = Some(steps)));
+    cut.chain(later_to_earlier).chain(earlier_to_later).chain(longer).chain(left_out).chain(other)
 }
 
 fn edited(blocks: &[Block], edit: impl FnOnce(&mut Vec<Block>)) -> Vec<Block> {

@@ -70,6 +70,11 @@ impl Footprint {
         self.objects.iter().any(conflict)
     }
 
+    /// Whether an operation on `object` does not commute with the step.
+    pub(crate) fn is_met_by(&self, object: ObjectId, writes: bool) -> bool {
+        self.yields || self.objects.iter().any(|&(known, written)| known == object && (writes || written))
+    }
+
     pub(crate) fn touches(&self, object: ObjectId) -> bool {
         self.touched & bit(object) != 0 && self.objects.iter().any(|(known, _)| *known == object)
     }

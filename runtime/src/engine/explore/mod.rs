@@ -143,6 +143,21 @@ impl Execution {
         World::with(|world| world.ordered.get())
     }
 
+    /// Has choices that steps are not told be drawn, from `seed` on, and not be the first alternative.
+    pub fn choose_by_chance(&mut self, seed: u64) {
+        World::with(|world| world.luck.set(Some(seed)));
+    }
+
+    /// Whether the next step of `task` begins with an operation that does not commute with a step of this footprint, as far as
+    /// that is known before it is made.
+    pub fn races(&self, task: usize, footprint: &Footprint) -> bool {
+        World::with(|world| {
+            let tasks = world.tasks.borrow();
+            let Some(Some(task)) = tasks.get(task) else { return false };
+            task.next.is_some_and(|(object, writes)| footprint.is_met_by(object, writes))
+        })
+    }
+
     /// Has `task` make a step, in which it takes `choices` and then the first alternative; `None` if it cannot.
     pub fn step(&mut self, task: usize, choices: Choices) -> Option<Step> {
         let before = Self::runnable();
@@ -254,6 +269,7 @@ impl Execution {
         };
         World::with(|world| {
             if let Some(Some(task)) = world.tasks.borrow_mut().get_mut(index) {
+                task.next = matches!(state, State::Paused(_)).then(|| world.next.get());
                 task.state = state;
             }
         });

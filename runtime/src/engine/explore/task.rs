@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, Yielder};
 
+use super::footprint::ObjectId;
 use super::world::{Pause, World};
 use crate::engine::count_step;
 
@@ -37,6 +38,8 @@ pub(super) struct Task {
     pub(super) token: bool,
     /// Waits for a resource and for nothing else.
     pub(super) waits_plainly: bool,
+    /// What it does next, where that is known, and whether it writes.
+    pub(super) next: Option<(ObjectId, bool)>,
     pub(super) children: u32,
     pub(super) objects: u32,
     pub(super) waker: Option<Waker>,
@@ -44,7 +47,7 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(state: State, waker: Option<Waker>) -> Self {
-        Self { state, token: false, waits_plainly: false, children: 0, objects: 0, waker }
+        Self { state, token: false, waits_plainly: false, next: None, children: 0, objects: 0, waker }
     }
 
     pub(super) fn can_run(&self) -> bool {

@@ -79,6 +79,10 @@ pub(crate) struct World {
     now: Cell<Duration>,
     pub(super) choices: RefCell<Choices>,
     pub(super) chosen: Cell<usize>,
+    /// Choices that are not told otherwise are drawn from here, if from anywhere.
+    pub(super) luck: Cell<Option<u64>>,
+    /// What the task that is at a scheduling point does next.
+    pub(super) next: Cell<(ObjectId, bool)>,
     pub(super) wait: Cell<WaitNote>,
     pub(super) clock: Cell<ClockUse>,
     pub(super) fair: RefCell<Fairness>,
@@ -121,6 +125,7 @@ impl World {
         self.held.set(0);
         self.now.set(Duration::ZERO);
         self.observed.set(false);
+        self.luck.set(None);
         self.fair.borrow_mut().clear();
         *self.order.borrow_mut() = self.ordered.get().then(Order::default);
         let mut tasks = self.tasks.borrow_mut();
@@ -128,8 +133,8 @@ impl World {
         tasks.push(Some(Task::new(State::Clock, None)));
     }
 
-    /// A scheduling point: other tasks may run first.
-    fn point(&self) {
+    /// A scheduling point before an operation on `object`: other tasks may run first.
+    fn point(&self, object: ObjectId, writes: bool) {
         if self.held.get() > 0 || std::thread::panicking() {
             return;
         }
@@ -137,6 +142,7 @@ impl World {
         count_step();
         self.note_other();
         if !self.fresh.replace(false) && !self.ending.get() {
+            self.next.set((object, writes));
             self.suspend(yielder, Pause::Point);
         }
     }
@@ -202,7 +208,7 @@ impl World {
     }
 
     pub(crate) fn lock(&self, object: ObjectId) {
-        self.point();
+        self.point(object, true);
         self.held.set(self.held.get() + 1);
         self.touch(object, true);
         self.ordering(|order, task| order.acquire(task, object));
@@ -217,7 +223,7 @@ impl World {
         // A poll looks whether its task was aborted, and notes that it pauses, with no task current: at moments that are the
         // beginning and the end of a step anyway. That the task has ended is news to others.
         if access == Access::Add || task::with_current(|_| ()).is_some() {
-            self.point();
+            self.point(object, access != Access::Read);
         }
         self.touch(object, access != Access::Read);
         self.ordering(|order, task| {
@@ -331,7 +337,7 @@ impl World {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        self.point();
+        self.point(CLOCK_OBJECT, false);
         self.touch(CLOCK_OBJECT, false);
         self.now.get()
     }
@@ -343,7 +349,7 @@ impl World {
 
     /// Arms the timer, unless its time has come. Arming commutes with arming: timers fire by their deadlines.
     pub(crate) fn poll_timer(&self, deadline: Duration, timer: &mut Option<ObjectId>, waker: &Waker) -> Poll<()> {
-        self.point();
+        self.point(CLOCK_OBJECT, false);
         self.touch(CLOCK_OBJECT, false);
         if self.now.get() >= deadline {
             if let Some(timer) = timer.take() {
@@ -359,7 +365,7 @@ impl World {
     }
 
     pub(crate) fn disarm(&self, deadline: Duration, timer: ObjectId) {
-        self.point();
+        self.point(CLOCK_OBJECT, false);
         self.touch(CLOCK_OBJECT, false);
         let waker = self.timers.borrow_mut().remove(&(deadline, timer));
         self.clock.set(ClockUse { disarms: waker.is_some(), ..self.clock.get() });
@@ -387,15 +393,25 @@ impl World {
         let mut choices = self.choices.borrow_mut();
         let next = self.chosen.replace(self.chosen.get() + 1);
         if next == choices.len() {
-            choices.push((0, alternatives));
+            choices.push((self.lucky() % alternatives, alternatives));
         }
         choices[next].1 = alternatives;
         choices[next].0 % alternatives
     }
 
+    /// The next word of chance: `SplitMix64` (Steele, Lea and Flood, 2014).
+    fn lucky(&self) -> usize {
+        let Some(luck) = self.luck.get() else { return 0 };
+        let luck = luck.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.luck.set(Some(luck));
+        let mixed = (luck ^ luck >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ mixed >> 31) >> 33).expect("31 bits")
+    }
+
     /// Something is drawn from the run's generator, in the order of steps.
     pub(crate) fn draw(&self) {
-        self.point();
+        self.point(RANDOM_OBJECT, true);
         self.touch(RANDOM_OBJECT, true);
     }
 
