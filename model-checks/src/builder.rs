@@ -37,11 +37,40 @@ impl fmt::Display for Engine {
     }
 }
 
+/// How executions are drawn at random, by explore, where there are too many to try them all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sampling {
+    /// By random priorities of tasks that change at `depth` - 1 random steps (PCT): the verdict says with what probability a bug is
+    /// missed that needs at most `depth` steps to be in a certain order.
+    Pct {
+        /// At least 1; 2 or 3 for most bugs.
+        depth: usize,
+    },
+    /// By random priorities of steps, drawn anew for those that race (POS): orders that differ are more equally likely than by
+    /// random walks.
+    Pos,
+    /// By random walks: each task that can run is as likely.
+    Random,
+}
+
+impl fmt::Display for Sampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sampling::Pct { depth } => write!(f, "PCT of depth {depth}"),
+            Sampling::Pos => f.write_str("partial-order sampling"),
+            Sampling::Random => f.write_str("random walks"),
+        }
+    }
+}
+
 /// A model check and its limits. All of them are honoured; one that is hit is named in the report, and makes it bounded.
 #[derive(Clone, Copy, Debug)]
 pub struct Builder {
     pub(crate) engine: Engine,
     pub(crate) preemptions: Option<usize>,
+    pub(crate) delays: Option<usize>,
+    pub(crate) sampling: Option<Sampling>,
+    pub(crate) seed: u64,
     pub(crate) max_executions: Option<u64>,
     pub(crate) max_duration: Option<Duration>,
     pub(crate) limits: Limits,
@@ -64,6 +93,9 @@ impl Builder {
         Self {
             engine: Engine::default(),
             preemptions: None,
+            delays: None,
+            sampling: None,
+            seed: 0,
             max_executions: None,
             max_duration: None,
             limits,
@@ -85,6 +117,29 @@ impl Builder {
     #[must_use]
     pub fn preemptions(mut self, most: usize) -> Self {
         self.preemptions = Some(most);
+        self
+    }
+
+    /// Explores, by explore, only executions in which a scheduler that lets each task run for as long as it can, and then the next
+    /// one, passes at most so many times in all over whose turn it is; the verdict is bounded.
+    #[must_use]
+    pub fn delays(mut self, most: usize) -> Self {
+        self.delays = Some(most);
+        self.engine(Engine::Explore)
+    }
+
+    /// Draws executions at random, by explore, as many as [`max_executions`](Self::max_executions) says or else 10,000; the verdict
+    /// is bounded, and says what may have been missed. Bounds on preemptions and delays have no effect on them.
+    #[must_use]
+    pub fn sample(mut self, sampling: Sampling) -> Self {
+        self.sampling = Some(sampling);
+        self.engine(Engine::Explore)
+    }
+
+    /// The seed of the executions that are drawn at random: the same seed gives the same ones. 0 unless told otherwise.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 

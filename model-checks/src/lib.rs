@@ -35,7 +35,9 @@
 //! [loom]: https://docs.rs/loom
 
 mod builder;
+mod cycle;
 mod explore;
+mod plan;
 mod report;
 mod schedule;
 mod search;
@@ -43,7 +45,7 @@ mod search;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use builder::{Builder, Engine};
+pub use builder::{Builder, Engine, Sampling};
 #[doc(hidden)]
 pub use explore::Outcomes;
 pub use explore::Progress;

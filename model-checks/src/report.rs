@@ -8,7 +8,8 @@ use windtunnel::engine::{Said, Sink, with_current_task};
 use windtunnel::task::{Dump, TaskState};
 
 use crate::Schedule;
-use crate::builder::{EXPLORE_TASKS, Engine, LOOM_TASKS};
+use crate::builder::{EXPLORE_TASKS, Engine, LOOM_TASKS, Sampling};
+use crate::cycle::{self, Cycle};
 
 /// The result of a check.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Report {
     pub elapsed: Duration,
     /// The first execution that failed.
     pub failure: Option<Failure>,
+    /// How the executions were drawn, with the seed, if they were drawn at random.
+    pub sampled: Option<String>,
     pub(crate) bounds: Vec<Bound>,
     replay_template: Option<String>,
 }
@@ -31,6 +34,8 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     Preemptions(usize),
+    Delays(usize),
+    Sampled { sampling: Sampling, executions: u64, seed: u64, missed: String },
     Executions(u64),
     Duration(Duration),
     Ticks,
@@ -43,6 +48,10 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Preemptions(most) => write!(f, "at most {most} preemptions"),
+            Bound::Delays(most) => write!(f, "at most {most} delays"),
+            Bound::Sampled { sampling, executions, seed, missed } => {
+                write!(f, "{sampling}, {executions} executions, seed {seed}; {missed}")
+            }
             Bound::Executions(most) => write!(f, "stopped after {most} executions"),
             Bound::Duration(most) => write!(f, "stopped after {most:?}"),
             Bound::Ticks => f.write_str("intervals tick a bounded number of times"),
@@ -104,7 +113,10 @@ pub struct Failure {
     pub tasks: Vec<TaskState>,
     /// Its number in the search.
     pub execution: u64,
-    /// What happened, in order.
+    /// What happened, in order. By explore, of the shortest execution with this failure that it came to from the first one by
+    /// changes of its schedule, each of which made it shorter: with the fewest switches between tasks, then the fewest of them away
+    /// from a task that could have gone on, then the fewest steps. None of its changes makes it shorter still, but an altogether
+    /// different execution may be.
     pub steps: Steps,
     /// Replays it.
     pub schedule: Option<Schedule>,
@@ -120,6 +132,7 @@ impl Report {
             executions: 0,
             elapsed: Duration::ZERO,
             failure: None,
+            sampled: None,
             bounds: Vec::new(),
             replay_template: None,
         }
@@ -187,14 +200,15 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, engine, executions, failure, bounds, .. } = self;
+        let Self { name, engine, executions, failure, sampled, bounds, .. } = self;
         let Some(failure) = failure else {
             let extent =
                 if bounds.is_empty() { "complete".into() } else { format!("bounded ({})", self.bounds().join("; ")) };
             return write!(f, "{name}  ok  {extent}  {executions} executions ({engine})");
         };
         let (word, execution) = (failure.kind.word(), failure.execution);
-        write!(f, "{name}  {word}  execution {execution} ({engine}; stopped at the first failure)")?;
+        let sampled = sampled.as_ref().map_or(String::new(), |sampled| format!(", {sampled}"));
+        write!(f, "{name}  {word}  execution {execution} ({engine}{sampled}; stopped at the first failure)")?;
         match &failure.kind {
             FailureKind::Panic { message, at } => write!(f, "\n  {message}   {at}")?,
             FailureKind::TooManyTasks => {
@@ -214,7 +228,11 @@ impl fmt::Display for Report {
         }
         let title = if matches!(failure.kind, FailureKind::Deadlock | FailureKind::Leak) { "blocked" } else { "tasks" };
         section(f, title, &Dump::new(failure.tasks.clone()).to_string())?;
-        section(f, "steps", &failure.steps.to_string())?;
+        let repeated = failure.steps.repeated().filter(|_| failure.kind == FailureKind::NoProgress);
+        section(f, "steps", &failure.steps.before(repeated.as_ref().map(|it| it.round.start)))?;
+        if let Some(repeated) = repeated {
+            section(f, "the loop", &failure.steps.round(&repeated))?;
+        }
         section(f, "replays", if failure.replays { "yes" } else { "no" })?;
         self.replay_command().map_or(Ok(()), |command| section(f, "replay", &command))
     }
@@ -242,10 +260,6 @@ impl Steps {
         self.lock().clone()
     }
 
-    pub(crate) fn clear(&self) {
-        self.lock().clear();
-    }
-
     fn lock(&self) -> MutexGuard<'_, Vec<(String, String)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -258,18 +272,46 @@ impl Sink for Steps {
     }
 }
 
+impl Steps {
+    /// The loop at the end of them. Objects that differ in their numbers alone count as one.
+    fn repeated(&self) -> Option<Cycle> {
+        let unnumbered = |(task, action): &(String, String)| {
+            let mut parts = action.split('#');
+            let first = parts.next().unwrap_or_default().to_owned();
+            let action =
+                parts.fold(first, |text, part| text + "#" + part.trim_start_matches(|c: char| c.is_ascii_digit()));
+            (task.clone(), action)
+        };
+        cycle::at_end_of(&self.lock().iter().map(unnumbered).collect::<Vec<_>>())
+    }
+
+    /// Those before step `end`, or all.
+    fn before(&self, end: Option<usize>) -> String {
+        let steps = self.lock();
+        let count = end.unwrap_or(steps.len());
+        let left_out = count.saturating_sub(2 * SHOWN);
+        let line = |i: usize| match i {
+            SHOWN if left_out > 0 => format!("… {left_out} steps left out …"),
+            _ => numbered(i, &steps[i]),
+        };
+        let shown = (0..count).filter(|i| left_out == 0 || *i <= SHOWN || *i >= SHOWN + left_out);
+        shown.map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The loop, once.
+    fn round(&self, cycle: &Cycle) -> String {
+        let steps = self.lock();
+        let lines = cycle.round.clone().take(2 * SHOWN).map(|i| numbered(i, &steps[i]));
+        lines.chain([format!("{} times", cycle.times)]).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn numbered(i: usize, (task, action): &(String, String)) -> String {
+    format!("{:>3} {task} {action}", i + 1)
+}
+
 impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps = self.lock();
-        let left_out = steps.len().saturating_sub(2 * SHOWN);
-        for (i, (task, action)) in steps.iter().enumerate() {
-            if left_out > 0 && i == SHOWN {
-                writeln!(f, "… {left_out} steps left out …")?;
-            }
-            if left_out == 0 || i < SHOWN || i >= SHOWN + left_out {
-                writeln!(f, "{:>3} {task} {action}", i + 1)?;
-            }
-        }
-        Ok(())
+        f.write_str(&self.before(None))
     }
 }

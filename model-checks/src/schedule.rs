@@ -8,6 +8,7 @@ use thiserror::Error;
 use windtunnel::engine::Choices;
 
 use crate::Engine;
+use crate::plan::Plan;
 
 /// A schedule of one model: enough to run just that execution again.
 ///
@@ -15,8 +16,11 @@ use crate::Engine;
 /// `TASK.ORDINAL.TAKEN`, and loom's decisions. A decision is the thread that runs next (`2`, or `0x5` for five times), the
 /// store that a load reads (`v1`), or a spurious wake-up (`s1`).
 ///
-/// A schedule of an exploration is `x1-MODEL-STEPS`: the task that makes each step (`2`, or `1x5` for five times; 0 is the clock,
-/// 1 is main), with the alternatives it takes in it (`2.0.1`).
+/// A schedule of an exploration is `x2-MODEL-FAILURE-BLOCKS`: the kind of failure, and who runs in turn. `m` is the main task, `m2`
+/// the second task that it spawned, `m2/1` the first that this one spawned, `c` the clock. It runs for as long as it can, or for so
+/// many steps (`m2x5`), and takes these alternatives where it chooses (`m2x5.0.1`), then the first ones. What cannot run is passed
+/// over, and after the last block whoever ran last goes on: so a schedule survives edits of the program that have nothing to do
+/// with the failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     fingerprint: u32,
@@ -26,14 +30,7 @@ pub struct Schedule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Path {
     Loom { choices: Vec<(u64, u64, usize)>, decisions: Vec<Decision> },
-    Explore(Vec<Pick>),
-}
-
-/// A step of an exploration: which task makes it, and the alternatives it takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pick {
-    pub(crate) task: usize,
-    pub(crate) choices: Vec<usize>,
+    Explore(Plan),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +44,10 @@ enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScheduleError {
     /// Not a schedule at all.
-    #[error("`{0}` is not a schedule: copy the whole word after --schedule in the report, it begins with w1- or x1-")]
+    #[error("`{0}` is not a schedule: copy the whole word after --schedule in the report, it begins with w1- or x2-")]
     Unreadable(String),
     /// Written by another version.
-    #[error("the schedule is of version {0}, this is version 1: run the model again with this version")]
+    #[error("the schedule is of version {0}, which is not read any more: run the model again with this version")]
     Version(String),
     /// Of another model.
     #[error("the schedule belongs to another model, not to {0}: name the model it was reported for")]
@@ -64,7 +61,7 @@ pub enum ScheduleError {
 
 /// Of loom's schedules and of explore's.
 const LOOM: &str = "w1";
-const EXPLORE: &str = "x1";
+const EXPLORE: &str = "x2";
 
 /// 32-bit FNV-1a (Fowler, Noll, Vo): the same on every machine and version.
 fn fingerprint(name: &str) -> u32 {
@@ -104,13 +101,14 @@ impl Schedule {
         choices
     }
 
-    /// From the steps of an exploration.
-    pub(crate) fn from_picks(name: &str, picks: Vec<Pick>) -> Self {
-        Self { fingerprint: fingerprint(name), path: Path::Explore(picks) }
+    /// Of an exploration.
+    pub(crate) fn from_plan(name: &str, plan: Plan) -> Self {
+        Self { fingerprint: fingerprint(name), path: Path::Explore(plan) }
     }
 
-    pub(crate) fn picks(&self) -> &[Pick] {
-        if let Path::Explore(picks) = &self.path { picks } else { &[] }
+    /// What it says, if it is of an exploration.
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        if let Path::Explore(plan) = &self.path { Some(plan) } else { None }
     }
 
     /// The engine it comes from.
@@ -188,23 +186,6 @@ impl FromStr for Decision {
     }
 }
 
-impl fmt::Display for Pick {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.task)?;
-        self.choices.iter().try_for_each(|taken| write!(f, ".{taken}"))
-    }
-}
-
-impl FromStr for Pick {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut numbers = text.split('.').map(|number| number.parse::<usize>().map_err(drop));
-        let task = numbers.next().ok_or(())??;
-        Ok(Self { task, choices: numbers.collect::<Result<_, ()>>()? })
-    }
-}
-
 /// Writes a list in which what is repeated is counted: `0,2x3`.
 fn write_list<T: fmt::Display + PartialEq>(f: &mut fmt::Formatter<'_>, list: &[T]) -> fmt::Result {
     for (i, run) in list.chunk_by(PartialEq::eq).enumerate() {
@@ -228,10 +209,7 @@ impl fmt::Display for Schedule {
                 f.write_str("-")?;
                 write_list(f, decisions)
             }
-            Path::Explore(picks) => {
-                write!(f, "{EXPLORE}-{:08x}-", self.fingerprint)?;
-                write_list(f, picks)
-            }
+            Path::Explore(plan) => write!(f, "{EXPLORE}-{:08x}-{plan}", self.fingerprint),
         }
     }
 }
@@ -271,7 +249,7 @@ impl FromStr for Schedule {
                 let path = choices.zip(read_list(decisions));
                 (model, path.map(|(choices, decisions)| Path::Loom { choices, decisions }))
             }
-            [EXPLORE, model, picks] => (model, read_list(picks).map(Path::Explore)),
+            [EXPLORE, model, fails, blocks] => (model, Plan::read(fails, blocks).map(Path::Explore)),
             [version, ..] if version != LOOM && version != EXPLORE => return Err(other_version(version, unreadable())),
             _ => return Err(unreadable()),
         };

@@ -17,11 +17,15 @@ fn most() -> u64 {
 }
 
 fn outcomes(program: &Arc<Program>, reduced: bool) -> Outcomes {
+    outcomes_of(Builder::new(), program, reduced)
+}
+
+fn outcomes_of(builder: Builder, program: &Arc<Program>, reduced: bool) -> Outcomes {
     let log = Log::default();
     let seen = Arc::clone(&log);
     let program = Arc::clone(program);
     let body = move || Arc::clone(&program).run(Arc::clone(&log));
-    Builder::new().max_executions(most()).outcomes(reduced, body, move || read(&seen))
+    builder.max_executions(most()).outcomes(reduced, body, move || read(&seen))
 }
 
 /// A search is worth its time.
@@ -44,13 +48,18 @@ fn split(ends: &BTreeSet<String>) -> (BTreeSet<&String>, BTreeSet<&String>) {
 
 /// Compares the two on `cases` programs.
 fn compare(cases: u32, tasks: usize, ops: usize, timed: bool) {
+    compare_by(Builder::new(), cases, tasks, ops, timed);
+}
+
+fn compare_by(builder: Builder, cases: u32, tasks: usize, ops: usize, timed: bool) {
     let run = runner(cases).run(&programs(tasks, ops, timed).prop_filter("small", is_small), |program| {
         let program = Arc::new(program);
-        let all = outcomes(&program, false);
-        if !all.bounds.is_empty() {
+        let bounds = builder.outcomes(true, || async {}, String::new).bounds.len();
+        let all = outcomes_of(builder, &program, false);
+        if all.bounds.len() > bounds {
             return Err(TestCaseError::reject("too large"));
         }
-        let reduced = outcomes(&program, true);
+        let reduced = outcomes_of(builder, &program, true);
         let ((panics, others), (all_panics, all_others)) = (split(&reduced.ends), split(&all.ends));
         prop_assert!(panics.is_subset(&all_panics), "{panics:?} is not in {all_panics:?}");
         prop_assert_eq!(panics.is_empty(), all_panics.is_empty(), "{:#?} {:#?}", panics, all_panics);
@@ -82,6 +91,13 @@ fn the_reduction_finds_every_end_that_brute_force_finds_with_timers() {
 #[test]
 fn the_reduction_finds_every_end_of_four_tasks() {
     compare(cases(), 4, 1, true);
+}
+
+#[test]
+fn the_reduction_finds_every_end_that_a_bound_on_preemptions_allows() {
+    for (most, timed) in [(0, false), (1, false), (2, false), (0, true), (1, true)] {
+        compare_by(Builder::new().preemptions(most), cases() / 2, 3, 3, timed);
+    }
 }
 
 /// What loom finds at the end of a program that its main task waits for; `None` if not all, or if it fails.

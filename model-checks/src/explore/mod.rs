@@ -10,8 +10,12 @@
 //! counted: another one, in which the wait begins later, has its outcome. That holds only if nobody looks at who waits (by
 //! `try_lock`, a time limit, a `select!`, an abort): once anybody does, the search begins anew, without that shortcut.
 
+mod bound;
 mod path;
+mod replay;
+mod sample;
 mod search;
+mod shorten;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -20,15 +24,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use windtunnel::engine::explore::{Choices, Execution, Names, begin_search};
-use windtunnel::engine::{Run, Stop, Stopped, traced};
+use windtunnel::engine::explore::Execution;
+use windtunnel::engine::{Run, Stop, Stopped};
 use windtunnel::task::TaskState;
 
 use self::search::{Mode, Search};
 use crate::builder::Engine;
-use crate::report::{Bound, Failure, FailureKind, Report, Steps};
-use crate::schedule::Pick;
-use crate::{Body, Builder, Schedule, ScheduleError};
+use crate::report::{FailureKind, Report};
+use crate::{Body, Builder};
 
 /// How far a search is.
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +70,6 @@ pub(crate) struct Explorer {
 /// How an execution failed, and where its tasks were.
 type Failed = (FailureKind, Vec<TaskState>);
 
-/// Checked cells are in use: the execution is to be run in an ordered search.
-struct WantsOrder;
-
 impl Explorer {
     pub(crate) fn new<F>(builder: Builder, name: &str, body: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -81,12 +81,15 @@ impl Explorer {
 
     /// Searches until everything is explored, a limit is hit, or an execution fails.
     pub(crate) fn run(&self) -> Report {
-        let search = self.search(Mode::new(true), |search| search.run());
+        if let Some(sampling) = self.builder.sampling {
+            return self.sample(sampling);
+        }
+        let search = self.search(true, |search| search.run());
         let mut report = Report::new(&self.name, Engine::Explore);
         report.executions = search.executions.load(Ordering::Relaxed);
         let (found, _) = search.into_parts();
         found.bounds.into_iter().for_each(|bound| report.add_bound(bound));
-        report.failure = found.failure.map(|(failed, schedule, number)| self.explain(failed, schedule, number));
+        report.failure = found.failure.map(|(failed, blocks, number)| self.explain((failed, blocks), number));
         report.elapsed = self.started.elapsed();
         report
     }
@@ -104,14 +107,15 @@ impl Explorer {
             });
             true
         };
-        let search = self.search(Mode::new(reduced), |search| search.run_here(&mut ended));
+        let search = self.search(reduced, |search| search.run_here(&mut ended));
         let [executions, given_up] = [&search.executions, &search.given_up].map(|it| it.load(Ordering::Relaxed));
         let bounds = search.into_parts().0.bounds.iter().map(ToString::to_string).collect();
         Outcomes { executions, given_up, ends, bounds }
     }
 
     /// Runs a search, in one mode after another until one will do.
-    fn search(&self, mut mode: Mode, mut run: impl FnMut(&Search<'_>) -> Option<Mode>) -> Search<'_> {
+    fn search(&self, reduced: bool, mut run: impl FnMut(&Search<'_>) -> Option<Mode>) -> Search<'_> {
+        let mut mode = Mode::new(&self.builder, reduced);
         loop {
             let search = Search::new(self, mode);
             match run(&search) {
@@ -124,57 +128,6 @@ impl Explorer {
     fn start(&self) -> Execution {
         let body = Arc::clone(&self.body);
         Execution::start(Run::explore(self.builder.limits()), async move { body().await })
-    }
-
-    /// Runs the one execution of `schedule`.
-    pub(crate) fn replay(&self, schedule: &Schedule) -> Result<Report, ScheduleError> {
-        schedule.check_model(&self.name)?;
-        let stale = || ScheduleError::Stale(self.name.clone());
-        let (kind, tasks, steps) = self.execute(schedule).ok_or_else(stale)?;
-        let mut report = Report::new(&self.name, Engine::Explore);
-        report.executions = 1;
-        report.bounds = vec![Bound::OneExecution];
-        report.elapsed = self.started.elapsed();
-        let schedule = Some(schedule.clone());
-        report.failure = Some(Failure { kind, tasks, execution: 1, steps, schedule, replays: true });
-        Ok(report)
-    }
-
-    /// The failure that `schedule` leads to, and its steps; `None` if it leads nowhere.
-    fn execute(&self, schedule: &Schedule) -> Option<(FailureKind, Vec<TaskState>, Steps)> {
-        let steps = Steps::default();
-        let end = traced(Box::new(steps.clone()), || {
-            // Twice, if it turns out that the order of accesses is to be kept.
-            self.follow(schedule.picks(), false).or_else(|WantsOrder| {
-                steps.clear();
-                self.follow(schedule.picks(), true)
-            })
-        });
-        end.ok().flatten().map(|(kind, tasks)| (kind, tasks, steps))
-    }
-
-    /// The failure that `picks` lead to, if they do.
-    fn follow(&self, picks: &[Pick], ordered: bool) -> Result<Option<Failed>, WantsOrder> {
-        begin_search(ordered, &Names::default());
-        let mut execution = self.start();
-        for pick in picks {
-            let choices: Choices = pick.choices.iter().map(|taken| (*taken, taken + 1)).collect();
-            let Some(step) = execution.step(pick.task, &choices) else { return Ok(None) };
-            if step.panicked {
-                return Ok(Some(failed(execution.run())));
-            }
-        }
-        if !ordered && execution.wants_order() {
-            return Err(WantsOrder);
-        }
-        Ok((execution.enabled() == 0).then(|| verdict(&execution)).flatten())
-    }
-
-    fn explain(&self, (kind, tasks): Failed, schedule: Schedule, execution: u64) -> Failure {
-        let again = self.execute(&schedule);
-        let replays = again.as_ref().is_some_and(|(other, ..)| *other == kind);
-        let steps = again.map(|(_, _, steps)| steps).unwrap_or_default();
-        Failure { kind, tasks, execution, steps, schedule: Some(schedule), replays }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use windtunnel::engine::explore::{CLOCK, Choices, Footprint, Step};
 
+use super::bound::Spent;
 use super::tree::{Node, Tasks, has};
 
 /// For each task, how many of its steps come before or are the step that this belongs to.
@@ -64,13 +65,20 @@ fn next_variant(choices: &Choices) -> Option<Choices> {
 
 /// States from the start on, and the step that was made at each; at the last one none has been yet, unless the execution has ended
 /// with it.
-#[derive(Default)]
 pub(super) struct Path {
     pub(super) nodes: Vec<Arc<Node>>,
     pub(super) events: Vec<Event>,
+    /// Equivalent executions are left out.
+    reduced: bool,
+    /// What costs more than a bound allows is left out.
+    bounded: bool,
 }
 
 impl Path {
+    pub(super) fn new(reduced: bool, bounded: bool) -> Self {
+        Self { nodes: Vec::new(), events: Vec::new(), reduced, bounded }
+    }
+
     /// Goes back to the last state where something is to be done, and takes that over; `None` if there is none.
     pub(super) fn next(&mut self, choose: impl Fn(&Self, usize, Tasks) -> Option<usize>) -> Option<Next> {
         while let Some(last) = self.nodes.len().checked_sub(1) {
@@ -94,7 +102,7 @@ impl Path {
         let (at, next) = (0..self.events.len()).find_map(|at| Some((at, self.claim(at, &choose)?)))?;
         let nodes = self.nodes[..=at].to_vec();
         nodes.iter().for_each(|node| node.enter());
-        Some((Self { nodes, events: self.events[..at].to_vec() }, next))
+        Some((Self { nodes, events: self.events[..at].to_vec(), ..*self }, next))
     }
 
     fn claim(&self, at: usize, choose: &impl Fn(&Self, usize, Tasks) -> Option<usize>) -> Option<Next> {
@@ -103,15 +111,15 @@ impl Path {
     }
 
     /// Adds the state after the last event.
-    pub(super) fn push(&mut self, enabled: Tasks, reduced: bool) {
-        let (mut sleepers, mut preemptions) = (Vec::new(), 0);
+    pub(super) fn push(&mut self, enabled: Tasks) {
+        let (mut sleepers, mut spent) = (Vec::new(), Spent::default());
         if let (Some(node), Some(event)) = (self.nodes.last(), self.events.last()) {
-            if reduced {
+            if self.reduced && !self.bounded {
                 sleepers = node.sleep_on(event.place, &event.footprint);
             }
-            preemptions = node.preemptions + usize::from(self.is_preempted(self.events.len() - 1, event.task));
+            spent = self.spent_with(self.events.len() - 1, event.task);
         }
-        self.nodes.push(Node::new(enabled, preemptions, sleepers));
+        self.nodes.push(Node::new(enabled, spent, sleepers));
     }
 
     /// Who made the step before the state at `at`.
@@ -119,25 +127,28 @@ impl Path {
         Some(self.events[at.checked_sub(1)?].task)
     }
 
-    /// Whether `task` at that state is a switch from a task that could have gone on.
-    pub(super) fn is_preempted(&self, at: usize, task: usize) -> bool {
-        let previous = self.previous(at).filter(|&previous| previous != task && previous != CLOCK);
-        previous.is_some_and(|previous| has(self.nodes[at].enabled, previous))
+    /// What the way to the state at `at` costs, with a step of `task` from there.
+    pub(super) fn spent_with(&self, at: usize, task: usize) -> Spent {
+        self.nodes[at].spent.with(self.previous(at), self.nodes[at].enabled, task)
     }
 
     /// Enters `step` at the last state, and has what races with it be tried in the other order as well: source sets and
     /// Algorithm 1 of Abdulla, Aronis, Jonsson and Sagonas, "Optimal dynamic partial order reduction" (POPL 2014).
-    pub(super) fn enter(&mut self, task: usize, place: usize, step: Step, reduced: bool) {
+    pub(super) fn enter(&mut self, task: usize, place: usize, step: Step) {
         let node = self.nodes.last().expect("a step is made at a state");
         node.learn(place, &step.footprint, next_variant(&step.choices).is_none());
-        if step.clock.disarms {
-            // The one step that another can take away: where it is not made, no race shows.
-            node.todo().backtrack |= 1 << CLOCK;
-        }
+        let disarms = step.clock.disarms;
         let races = self.append(task, place, step);
-        if reduced {
-            let later = self.events.len() - 1;
-            races.into_iter().for_each(|earlier| self.reverse(earlier, later));
+        let last = self.events.len() - 1;
+        if disarms {
+            // The one step that another can take away: where it is not made, no race shows.
+            self.nodes[last].todo().backtrack |= 1 << CLOCK;
+            if self.bounded {
+                self.nodes[self.block_start(last)].todo().backtrack |= 1 << CLOCK;
+            }
+        }
+        if self.reduced {
+            races.into_iter().for_each(|earlier| self.reverse(earlier, last));
         }
     }
 
@@ -185,6 +196,9 @@ impl Path {
                 initials |= u64::from(!follows) << event.task;
             }
         }
+        if self.bounded {
+            return self.reverse_bounded(earlier, task, initials);
+        }
         let mut todo = node.todo();
         if initials & (todo.backtrack | todo.asleep) != 0 {
             return;
@@ -196,6 +210,20 @@ impl Path {
             _ if has(possible, task) => 1 << task,
             _ => possible & possible.wrapping_neg(),
         };
+    }
+
+    /// Has `task`, or else whoever can, run where `earlier` was made, and at the beginning of its block, where that may cost less.
+    fn reverse_bounded(&self, earlier: usize, task: usize, initials: Tasks) {
+        for at in [earlier, self.block_start(earlier)] {
+            let node = &self.nodes[at];
+            node.todo().backtrack |= if has(initials & node.enabled, task) { 1 << task } else { node.enabled };
+        }
+    }
+
+    /// The first step of those that were made in a row, up to `index`, by one task.
+    fn block_start(&self, index: usize) -> usize {
+        let task = self.events[index].task;
+        (0..index).rev().take_while(|&before| self.events[before].task == task).last().unwrap_or(index)
     }
 
     /// The estimated share of the search that is done, if all that is to be run from a state takes as long: what Knuth estimates a

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use windtunnel::engine::Run;
-use windtunnel::engine::explore::{CLOCK, Choices, Execution, MAIN, Names, begin_search};
+use windtunnel::engine::explore::{CLOCK, Choices, Execution, Names, begin_search};
 use windtunnel::task::TaskState;
 
 use super::path::{Next, Path};
 use super::tree::{Tasks, has};
-use super::{Explorer, Failed, Progress, failed, verdict};
-use crate::Schedule;
+use super::{Explorer, Failed, Progress, failed, replay, verdict};
+use crate::Builder;
+use crate::plan::Block;
 use crate::report::{Bound, FailureKind};
-use crate::schedule::Pick;
 
 /// How a search goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,9 @@ pub(super) struct Mode {
 }
 
 impl Mode {
-    pub(super) fn new(reduced: bool) -> Self {
-        Self { reduced, skips_waits: reduced, ordered: false }
+    pub(super) fn new(builder: &Builder, reduced: bool) -> Self {
+        let (bounded, reducible) = (builder.is_bounded(), builder.is_reducible());
+        Self { reduced: reduced && reducible, skips_waits: reduced && !bounded, ordered: false }
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) struct Search<'a> {
 pub(super) struct Found {
     pub(super) bounds: Vec<Bound>,
     /// How the first execution that failed did, and its number.
-    pub(super) failure: Option<(Failed, Schedule, u64)>,
+    pub(super) failure: Option<(Failed, Vec<Block>, u64)>,
     /// The search is to begin anew, in this mode.
     anew: Option<Mode>,
 }
@@ -85,7 +86,7 @@ const SHOW: Duration = Duration::from_millis(200);
 
 impl<'a> Search<'a> {
     pub(super) fn new(explorer: &'a Explorer, mode: Mode) -> Self {
-        let preemptions = explorer.builder.preemptions.map(Bound::Preemptions);
+        let path = Path::new(mode.reduced, explorer.builder.is_bounded());
         Self {
             explorer,
             mode,
@@ -95,9 +96,9 @@ impl<'a> Search<'a> {
             deepest: AtomicUsize::new(0),
             halted: AtomicBool::new(false),
             hungry: AtomicUsize::new(0),
-            jobs: Mutex::new(vec![(Path::default(), None)]),
+            jobs: Mutex::new(vec![(path, None)]),
             more: Condvar::new(),
-            found: Mutex::new(Found { bounds: preemptions.into_iter().collect(), ..Found::default() }),
+            found: Mutex::new(Found { bounds: explorer.builder.bounds(), ..Found::default() }),
             shown: Mutex::new(Instant::now()),
         }
     }
@@ -215,8 +216,8 @@ impl<'a> Search<'a> {
             End::Failed(kind, tasks) => {
                 let number = self.executions.fetch_add(1, Ordering::Relaxed) + 1;
                 if !ended(Some((&kind, &tasks))) {
-                    let schedule = self.schedule(path);
-                    self.found.lock().failure.get_or_insert(((kind, tasks), schedule, number));
+                    let blocks = replay::blocks(path.events.iter().map(|event| (event.task, &event.choices)));
+                    self.found.lock().failure.get_or_insert(((kind, tasks), blocks, number));
                     self.halt();
                 }
             }
@@ -250,25 +251,22 @@ impl<'a> Search<'a> {
         });
     }
 
-    /// Of the tasks that may run at the state at `at`, those that the bound on preemptions allows.
+    /// Of the tasks that may run at the state at `at`, those that the bounds allow.
     fn within_bounds(&self, path: &Path, at: usize, tasks: Tasks) -> Tasks {
-        let Some(most) = self.explorer.builder.preemptions else { return tasks };
-        let spent = path.nodes[at].preemptions >= most;
-        let allowed = |task: &usize| has(tasks, *task) && !(spent && path.is_preempted(at, *task));
+        let builder = &self.explorer.builder;
+        if !builder.is_bounded() {
+            return tasks;
+        }
+        let allowed = |task: &usize| has(tasks, *task) && builder.is_within_bounds(path.spent_with(at, *task));
         (0..64).filter(allowed).map(|task| 1 << task).sum()
     }
 
-    /// Who runs at that state by preference, of those within bounds: who ran last, the main task after others, since it mostly
-    /// waits for them, and the clock last.
+    /// Who runs at that state by preference, of those within bounds.
     fn choose(&self, path: &Path, at: usize, tasks: Tasks) -> Option<usize> {
-        let tasks = self.within_bounds(path, at, tasks);
-        let others = tasks & !(1 << CLOCK | 1 << MAIN);
-        match path.previous(at) {
-            _ if tasks == 0 => None,
-            Some(task) if has(others, task) => Some(task),
-            _ if others != 0 => Some(others.trailing_zeros() as usize),
-            _ => Some(if has(tasks, MAIN) { MAIN } else { CLOCK }),
-        }
+        let (tasks, previous) = (self.within_bounds(path, at, tasks), path.previous(at));
+        // What costs nothing goes first, where costs are bounded.
+        let free = previous.filter(|task| self.explorer.builder.is_bounded() && *task != CLOCK && has(tasks, *task));
+        free.or_else(|| replay::preferred(tasks, previous))
     }
 
     /// Runs an execution along the path, with `next` at its end, and on from there.
@@ -289,7 +287,7 @@ impl<'a> Search<'a> {
             };
             let Some(step) = execution.step(task, &choices) else { return stale(execution) };
             let (panicked, redundant) = (step.panicked, step.redundant);
-            path.enter(task, place, step, self.mode.reduced);
+            path.enter(task, place, step);
             if let Some(end) = self.look(execution, panicked, redundant) {
                 return end;
             }
@@ -315,7 +313,7 @@ impl<'a> Search<'a> {
     fn extend(&self, execution: &Execution, path: &mut Path) -> Result<Next, End> {
         let enabled = execution.enabled();
         let at = path.nodes.len();
-        path.push(enabled, self.mode.reduced);
+        path.push(enabled);
         if enabled == 0 {
             self.note_bounds(execution.run());
             return Err(verdict(execution).map_or(End::Complete, |(kind, tasks)| End::Failed(kind, tasks)));
@@ -329,12 +327,5 @@ impl<'a> Search<'a> {
     fn note_bounds(&self, run: &Run) {
         let found = [(run.ticks_were_bounded(), Bound::Ticks), (run.awaited_foreign(), Bound::Foreign)];
         found.into_iter().filter(|(hit, _)| *hit).for_each(|(_, bound)| self.add_bound(bound));
-    }
-
-    /// The path as a schedule.
-    fn schedule(&self, path: &Path) -> Schedule {
-        let taken = |choices: &Choices| choices.iter().map(|(taken, _)| *taken).collect();
-        let picks = path.events.iter().map(|event| Pick { task: event.task, choices: taken(&event.choices) });
-        Schedule::from_picks(&self.explorer.name, picks.collect())
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use windtunnel::engine::explore::Footprint;
 
+use super::bound::Spent;
+
 /// A set of tasks.
 pub(super) type Tasks = u64;
 
@@ -15,8 +17,8 @@ pub(super) fn has(tasks: Tasks, task: usize) -> bool {
 /// A state, and what is to be done there.
 pub(super) struct Node {
     pub(super) enabled: Tasks,
-    /// Switches on the way here from a task that could have gone on.
-    pub(super) preemptions: usize,
+    /// What the way here has cost.
+    pub(super) spent: Spent,
     todo: Mutex<Todo>,
 }
 
@@ -46,10 +48,10 @@ pub(super) struct Sleeper {
 
 impl Node {
     /// A state that one path leads to, with those who slept already.
-    pub(super) fn new(enabled: Tasks, preemptions: usize, sleepers: Vec<Sleeper>) -> Arc<Self> {
+    pub(super) fn new(enabled: Tasks, spent: Spent, sleepers: Vec<Sleeper>) -> Arc<Self> {
         let asleep = sleepers.iter().map(|it| 1 << it.task).sum();
         let todo = Todo { backtrack: 0, sleepers, asleep, paths: 1 };
-        Arc::new(Self { enabled, preemptions, todo: Mutex::new(todo) })
+        Arc::new(Self { enabled, spent, todo: Mutex::new(todo) })
     }
 
     pub(super) fn todo(&self) -> MutexGuard<'_, Todo> {

@@ -35,9 +35,10 @@ fn part(object: ObjectId, part: u64) -> ObjectId {
 }
 
 /// How a step touched an object.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Mode {
     /// It changed nothing.
+    #[default]
     Read,
     /// It changed it in a way that commutes with other such changes, parts aside.
     Share,
@@ -166,6 +167,11 @@ impl Footprint {
 
     fn filter(&self) -> u64 {
         self.filters[0] | self.filters[1] | self.filters[2]
+    }
+
+    /// Whether an operation on `object` does not commute with the step.
+    pub(crate) fn is_met_by(&self, object: ObjectId, mode: Mode) -> bool {
+        self.yields || self.objects.iter().any(|&(known, theirs)| known == object && mode.conflicts(theirs))
     }
 
     pub(crate) fn touches(&self, object: ObjectId) -> bool {

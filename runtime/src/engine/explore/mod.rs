@@ -11,7 +11,9 @@
 //! Accesses to checked cells are no scheduling points: whether they are ordered is asked of vector clocks, and where they are,
 //! moving them changes nothing.
 
+mod fair;
 mod footprint;
+mod names;
 mod order;
 mod task;
 mod world;
@@ -28,10 +30,11 @@ use corosensei::stack::DefaultStack;
 pub use footprint::Footprint;
 pub(crate) use footprint::ObjectId;
 use footprint::{Mode, token};
+pub use names::{Names, descendant, lineage};
 use task::{Boxed, State, Task};
 use world::WaitNote;
 pub(crate) use world::{Access, World};
-pub use world::{CLOCK, Choices, ClockUse, MAIN, MOST_TASKS, Names};
+pub use world::{CLOCK, Choices, ClockUse, MAIN, MOST_TASKS};
 
 use super::model::Model;
 use super::{Engine, Entered, Limits, Run};
@@ -123,13 +126,9 @@ impl Execution {
         &self.run
     }
 
-    /// The tasks that can make a step, as a set of bits. A task that yielded can once another has made one.
+    /// The tasks that can make a step, as a set of bits. A task that yielded lets others run first.
     pub fn enabled(&self) -> u64 {
-        World::with(|world| {
-            let runnable = world.runnable() | u64::from(world.clock_can_run()) << CLOCK;
-            let enabled = runnable & !world.yielded.get();
-            if enabled == 0 { runnable } else { enabled }
-        })
+        World::with(World::enabled)
     }
 
     /// Whether every task has ended.
@@ -148,6 +147,21 @@ impl Execution {
         World::with(|world| world.ordered.get())
     }
 
+    /// Has choices that steps are not told be drawn, from `seed` on, and not be the first alternative.
+    pub fn choose_by_chance(&mut self, seed: u64) {
+        World::with(|world| world.luck.set(Some(seed)));
+    }
+
+    /// Whether the next step of `task` begins with an operation that does not commute with a step of this footprint, as far as
+    /// that is known before it is made.
+    pub fn races(&self, task: usize, footprint: &Footprint) -> bool {
+        World::with(|world| {
+            let tasks = world.tasks.borrow();
+            let Some(Some(task)) = tasks.get(task) else { return false };
+            task.next.is_some_and(|(object, mode)| footprint.is_met_by(object, mode))
+        })
+    }
+
     /// Has `task` make a step, in which it takes `choices` and then the first alternative; `None` if it cannot.
     pub fn step(&mut self, task: usize, choices: &Choices) -> Option<Step> {
         let before = World::with(World::runnable);
@@ -157,7 +171,7 @@ impl Execution {
             Some(Step {
                 footprint: world.footprint.take(),
                 choices: world.choices.take(),
-                enabled: world.runnable() & !before,
+                enabled: world.runnable() & !before & !(1 << CLOCK),
                 clock: world.clock.get(),
                 redundant,
                 panicked,
@@ -175,7 +189,7 @@ impl Execution {
     /// Whether the task panicked in its step; `None` if it cannot make one.
     fn perform(&mut self, task: usize, choices: &Choices) -> Option<bool> {
         let can_run = World::with(|world| {
-            let can_run = if task == CLOCK { world.clock_can_run() } else { world.runnable() >> task & 1 == 1 };
+            let can_run = world.runnable() >> task & 1 == 1;
             if can_run {
                 world.begin_step(task, choices);
             }

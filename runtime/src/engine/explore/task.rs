@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, Yielder};
 
+use super::footprint::{Mode, ObjectId};
 use super::world::{Pause, World};
 use crate::engine::count_step;
 
@@ -33,6 +34,8 @@ pub(super) enum State {
 
 pub(super) struct Task {
     pub(super) state: State,
+    /// What it does next, where that is known.
+    pub(super) next: Option<(ObjectId, Mode)>,
     pub(super) children: u32,
     pub(super) objects: u32,
     pub(super) waker: Option<Waker>,
@@ -40,7 +43,7 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(state: State, waker: Option<Waker>) -> Self {
-        Self { state, children: 0, objects: 0, waker }
+        Self { state, next: None, children: 0, objects: 0, waker }
     }
 }
 

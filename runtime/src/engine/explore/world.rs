@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use corosensei::Yielder;
 
-use parking_lot::Mutex;
-
+use super::fair::Fairness;
 use super::footprint::{self, CLOCK_OBJECT, Footprint, Mode, ObjectId, RANDOM_OBJECT, token};
+use super::names::Names;
 use super::order::Order;
 use super::task::{State, Task};
 use crate::backend::Effect;
@@ -63,33 +63,6 @@ pub type Choices = Vec<(usize, usize)>;
 /// A set of tasks, by bits.
 pub(super) type Tasks = u64;
 
-/// The numbers of the tasks of one search, the same in each execution and on each thread: a task is known by its parent and
-/// which of its children it is.
-#[derive(Clone, Debug, Default)]
-pub struct Names(Arc<Mutex<Vec<(usize, u32)>>>);
-
-impl Names {
-    /// From what [`to_vec`](Self::to_vec) gave.
-    pub fn from_vec(names: Vec<(usize, u32)>) -> Self {
-        Self(Arc::new(Mutex::new(names)))
-    }
-
-    /// Parent and place among its children of the tasks that follow main.
-    pub fn to_vec(&self) -> Vec<(usize, u32)> {
-        self.0.lock().clone()
-    }
-
-    fn number(&self, parent: usize, child: u32) -> usize {
-        let mut names = self.0.lock();
-        let known = names.iter().position(|&name| name == (parent, child));
-        MAIN + 1
-            + known.unwrap_or_else(|| {
-                names.push((parent, child));
-                names.len() - 1
-            })
-    }
-}
-
 /// The execution of this thread.
 #[derive(Default)]
 pub(crate) struct World {
@@ -105,13 +78,12 @@ pub(crate) struct World {
     pub(super) current: Cell<usize>,
     pub(super) footprint: RefCell<Footprint>,
     pub(super) tasks: RefCell<Vec<Option<Task>>>,
-    /// Those that are at a scheduling point or not begun, that are between polls or blocked in one, that were woken since their
-    /// last poll began, and that let others run first while none has.
+    /// Those that are at a scheduling point or not begun, that are between polls or blocked in one, and that were woken since their
+    /// last poll began.
     ready: Cell<Tasks>,
     parked: Cell<Tasks>,
     woken: Cell<Tasks>,
-    pub(super) yielded: Cell<Tasks>,
-    names: RefCell<Names>,
+    pub(super) names: RefCell<Names>,
     /// What is known of the names on this thread, by parent and child.
     known_names: RefCell<Vec<Vec<usize>>>,
     /// Wakers of former executions, which the next ones take over.
@@ -122,10 +94,15 @@ pub(crate) struct World {
     now: Cell<Duration>,
     pub(super) choices: RefCell<Choices>,
     pub(super) chosen: Cell<usize>,
+    /// Choices that are not told otherwise are drawn from here, if from anywhere.
+    pub(super) luck: Cell<Option<u64>>,
+    /// What the task that is at a scheduling point does next.
+    pub(super) next: Cell<(ObjectId, Mode)>,
     pub(super) wait: Cell<WaitNote>,
     /// The current step ended with a wait for a resource and nothing else.
     pub(super) waits_plainly: Cell<bool>,
     pub(super) clock: Cell<ClockUse>,
+    pub(super) fair: RefCell<Fairness>,
     pub(super) observed: Cell<bool>,
     order: RefCell<Option<Order>>,
     pub(super) ordered: Cell<bool>,
@@ -167,9 +144,11 @@ impl World {
         self.now.set(Duration::ZERO);
         self.observed.set(false);
         self.wait.set(WaitNote::Nothing);
-        for set in [&self.ready, &self.parked, &self.woken, &self.yielded] {
+        for set in [&self.ready, &self.parked, &self.woken] {
             set.set(0);
         }
+        self.luck.set(None);
+        self.fair.borrow_mut().clear();
         *self.order.borrow_mut() = self.ordered.get().then(Order::default);
         let mut tasks = self.tasks.borrow_mut();
         tasks.clear();
@@ -183,18 +162,14 @@ impl World {
         self.chosen.set(0);
         self.clock.take();
         self.waits_plainly.set(false);
-        self.yielded.set(self.yielded.get() & !(1 << task));
         self.current.set(task);
     }
 
-    /// Others that let some task run first have done so.
     pub(super) fn end_step(&self, task: usize) {
         self.current.set(NOBODY);
         self.yielder_gone();
-        let yielded = self.yielded.get();
-        if yielded & !(1 << task) != 0 {
+        if self.fair.borrow_mut().stepped(task, self.runnable()) {
             self.footprint.borrow_mut().yields();
-            self.yielded.set(yielded & 1 << task);
         }
     }
 
@@ -202,6 +177,7 @@ impl World {
     pub(super) fn put(&self, task: usize, state: State) {
         self.note_state(task, &state);
         if let Some(Some(task)) = self.tasks.borrow_mut().get_mut(task) {
+            task.next = matches!(state, State::Paused(_)).then(|| self.next.get());
             task.state = state;
         }
     }
@@ -216,9 +192,15 @@ impl World {
         self.parked.set(self.parked.get() & !(1 << task) | parked);
     }
 
-    /// The tasks that can go on, but for the clock.
+    /// The tasks that can go on, the clock among them if a timer is armed.
     pub(super) fn runnable(&self) -> Tasks {
-        self.ready.get() | self.parked.get() & self.woken.get()
+        let clock = u64::from(!self.timers.borrow().is_empty()) << CLOCK;
+        self.ready.get() | self.parked.get() & self.woken.get() | clock
+    }
+
+    /// Those that run next, or may.
+    pub(super) fn enabled(&self) -> Tasks {
+        self.fair.borrow().allowed(self.runnable())
     }
 
     /// Whether every task has ended.
@@ -226,12 +208,8 @@ impl World {
         self.ready.get() | self.parked.get() == 0
     }
 
-    pub(super) fn clock_can_run(&self) -> bool {
-        !self.timers.borrow().is_empty()
-    }
-
-    /// A scheduling point: other tasks may run first.
-    fn point(&self) {
+    /// A scheduling point before an operation on `object`: other tasks may run first.
+    fn point(&self, object: ObjectId, mode: Mode) {
         if self.held.get() > 0 || std::thread::panicking() {
             return;
         }
@@ -239,6 +217,7 @@ impl World {
         count_step();
         self.note_other();
         if !self.fresh.replace(false) && !self.ending.get() {
+            self.next.set((object, mode));
             self.suspend(yielder, Pause::Point);
         }
     }
@@ -313,7 +292,7 @@ impl World {
     }
 
     pub(crate) fn lock(&self, object: ObjectId) {
-        self.point();
+        self.point(object, Mode::Write);
         self.held.set(self.held.get() + 1);
         self.touch(object, Mode::Write);
         self.ordering(|order, task| order.acquire(task, object));
@@ -325,12 +304,13 @@ impl World {
     }
 
     pub(crate) fn atomic(&self, object: ObjectId, access: Access) {
+        let mode = if access == Access::Read { Mode::Read } else { Mode::Write };
         // A poll looks whether its task was aborted, and notes that it pauses, with no task current: at moments that are the
         // beginning and the end of a step anyway. That the task has ended is news to others.
         if access == Access::Add || task::with_current(|_| ()).is_some() {
-            self.point();
+            self.point(object, mode);
         }
-        self.touch(object, if access == Access::Read { Mode::Read } else { Mode::Write });
+        self.touch(object, mode);
         self.ordering(|order, task| {
             if access != Access::Store {
                 order.acquire(task, object);
@@ -448,15 +428,14 @@ impl World {
     }
 
     pub(crate) fn yield_now(&self) {
-        let this = 1 << self.current.get();
-        self.woken.set(self.woken.get() | this);
-        self.yielded.set(self.yielded.get() | this);
+        self.woken.set(self.woken.get() | 1 << self.current.get());
+        self.fair.borrow_mut().yields();
         self.footprint.borrow_mut().yields();
         self.observe();
     }
 
     pub(crate) fn now(&self) -> Duration {
-        self.point();
+        self.point(CLOCK_OBJECT, Mode::Read);
         self.touch(CLOCK_OBJECT, Mode::Read);
         self.now.get()
     }
@@ -468,7 +447,7 @@ impl World {
 
     /// Arms the timer, unless its time has come. Arming commutes with arming: timers fire by their deadlines.
     pub(crate) fn poll_timer(&self, deadline: Duration, timer: &mut Option<ObjectId>, waker: &Waker) -> Poll<()> {
-        self.point();
+        self.point(CLOCK_OBJECT, Mode::Read);
         self.touch(CLOCK_OBJECT, Mode::Read);
         if self.now.get() >= deadline {
             if let Some(timer) = timer.take() {
@@ -484,7 +463,7 @@ impl World {
     }
 
     pub(crate) fn disarm(&self, deadline: Duration, timer: ObjectId) {
-        self.point();
+        self.point(CLOCK_OBJECT, Mode::Read);
         self.touch(CLOCK_OBJECT, Mode::Read);
         let waker = self.timers.borrow_mut().remove(&(deadline, timer));
         self.clock.set(ClockUse { disarms: waker.is_some(), ..self.clock.get() });
@@ -512,15 +491,25 @@ impl World {
         let mut choices = self.choices.borrow_mut();
         let next = self.chosen.replace(self.chosen.get() + 1);
         if next == choices.len() {
-            choices.push((0, alternatives));
+            choices.push((self.lucky() % alternatives, alternatives));
         }
         choices[next].1 = alternatives;
         choices[next].0 % alternatives
     }
 
+    /// The next word of chance: `SplitMix64` (Steele, Lea and Flood, 2014).
+    fn lucky(&self) -> usize {
+        let Some(luck) = self.luck.get() else { return 0 };
+        let luck = luck.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.luck.set(Some(luck));
+        let mixed = (luck ^ luck >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ mixed >> 31) >> 33).expect("31 bits")
+    }
+
     /// Something is drawn from the run's generator, in the order of steps.
     pub(crate) fn draw(&self) {
-        self.point();
+        self.point(RANDOM_OBJECT, Mode::Write);
         self.touch(RANDOM_OBJECT, Mode::Write);
     }
 
