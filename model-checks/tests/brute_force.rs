@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use windtunnel_model::{Builder, Outcomes};
+use windtunnel_model::{Builder, Engine, Outcomes};
 
 use programs::{Log, Program, programs, read};
 
@@ -128,5 +128,29 @@ fn the_exploration_finds_the_ends_that_loom_finds() {
             Ok(())
         },
     );
+    run.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Executions and verdict of a program, on so many threads.
+fn searched(program: &Arc<Program>, threads: usize) -> (u64, bool, bool) {
+    let program = Arc::clone(program);
+    let builder = Builder::new().engine(Engine::Explore).threads(threads).max_executions(20_000);
+    let report = builder.check("program", move || Arc::clone(&program).run(Log::default()));
+    (report.executions, report.is_complete(), report.failure.is_some())
+}
+
+#[test]
+fn threads_make_the_executions_that_one_thread_makes() {
+    let run = runner(cases()).run(&programs(4, 3, true), |program| {
+        let program = Arc::new(program);
+        let alone = searched(&program, 1);
+        let (executions, complete, fails) = searched(&program, 3);
+        prop_assert_eq!(fails, alone.2);
+        // Where an execution fails, or a limit is hit, threads stop at different ones.
+        if alone.1 {
+            prop_assert_eq!((executions, complete), (alone.0, true));
+        }
+        Ok(())
+    });
     run.unwrap_or_else(|error| panic!("{error}"));
 }
