@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use windtunnel::engine::Limits;
 use windtunnel::engine::explore::MOST_TASKS;
 
-use crate::explore::{Explorer, Outcomes, Progress};
+use crate::explore::{Explorer, Outcomes, Progress, SavedError};
 use crate::search::Search;
 use crate::{Report, Schedule, ScheduleError};
 
@@ -223,6 +224,28 @@ impl Builder {
         match self.engine {
             Engine::Loom => Search::new(*self, name, body).run(),
             Engine::Explore => Explorer::new(*self, name, body).run(),
+        }
+    }
+
+    /// Explores `body` from where the search that `file` keeps was stopped, or from the beginning if there is no such file. If it is
+    /// stopped again (by a limit, or from outside), it is kept there; once it has come to its end, the file is removed. Limits of
+    /// time and executions count from now on; the bounds must be those that the search began with. The executions that are
+    /// reported are those of all of it.
+    ///
+    /// # Errors
+    /// If the file keeps something else, `body` has changed since, or the file cannot be written.
+    pub fn check_from<F>(
+        &self,
+        name: &str,
+        body: impl Fn() -> F + Send + Sync + 'static,
+        file: &Path,
+    ) -> Result<Report, SavedError>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        match self.engine {
+            Engine::Loom => Err(SavedError::NotExplored),
+            Engine::Explore => Explorer::new(*self, name, body).run_from(file),
         }
     }
 

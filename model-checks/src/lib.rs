@@ -48,7 +48,7 @@ use std::pin::Pin;
 pub use builder::{Builder, Engine, Sampling};
 #[doc(hidden)]
 pub use explore::Outcomes;
-pub use explore::Progress;
+pub use explore::{Progress, SavedError};
 pub use report::{Failure, FailureKind, Report, set_replay_command};
 pub use schedule::{Schedule, ScheduleError};
 pub use windtunnel_macros::model_test as test;
@@ -92,6 +92,16 @@ impl Model {
     pub fn check_with(&self, builder: Builder) -> Report {
         let name = self.name();
         builder.check(&name, self.body).replayed_by(report::replay_template(&name, self.package))
+    }
+
+    /// Explores the model from where the search that `file` keeps was stopped: see [`Builder::check_from`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_from(&self, builder: Builder, file: &std::path::Path) -> Result<Report, SavedError> {
+        let name = self.name();
+        let report = builder.check_from(&name, self.body, file)?;
+        Ok(report.replayed_by(report::replay_template(&name, self.package)))
     }
 
     /// Runs one execution of the model again.

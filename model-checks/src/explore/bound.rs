@@ -9,6 +9,7 @@
 //! it can, and then the next one by number, the clock last, is told so many times in all to pass over whose turn it is. Each such
 //! execution is tried: with this bound nothing is reduced.
 
+use serde::{Deserialize, Serialize};
 use windtunnel::engine::explore::{CLOCK, MAIN};
 
 use super::tree::Tasks;
@@ -16,7 +17,7 @@ use crate::Builder;
 use crate::report::Bound;
 
 /// What an execution has had so far.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Spent {
     pub(super) preemptions: usize,
     pub(super) delays: usize,

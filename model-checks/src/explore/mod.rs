@@ -14,6 +14,7 @@ mod bound;
 mod path;
 mod replay;
 mod sample;
+mod saved;
 mod search;
 mod shorten;
 mod tree;
@@ -28,7 +29,8 @@ use windtunnel::engine::explore::Execution;
 use windtunnel::engine::{Run, Stop, Stopped};
 use windtunnel::task::TaskState;
 
-use self::search::{Mode, Search};
+pub use self::saved::SavedError;
+use self::search::{Job, Mode, Search};
 use crate::builder::Engine;
 use crate::report::{FailureKind, Report};
 use crate::{Body, Builder};
@@ -84,14 +86,18 @@ impl Explorer {
         if let Some(sampling) = self.builder.sampling {
             return self.sample(sampling);
         }
-        let search = self.search(true, |search| search.run());
+        self.report(self.search(self.begin(true), |search| search.run())).0
+    }
+
+    /// What a search has found, and what it left.
+    fn report(&self, search: Search<'_>) -> (Report, Vec<Job>) {
         let mut report = Report::new(&self.name, Engine::Explore);
         report.executions = search.executions.load(Ordering::Relaxed);
-        let (found, _) = search.into_parts();
+        let (found, left) = search.into_parts();
         found.bounds.into_iter().for_each(|bound| report.add_bound(bound));
         report.failure = found.failure.map(|(failed, blocks, number)| self.explain((failed, blocks), number));
         report.elapsed = self.started.elapsed();
-        report
+        (report, left)
     }
 
     pub(crate) fn outcomes(&self, reduced: bool, mut seen: impl FnMut() -> String) -> Outcomes {
@@ -107,22 +113,24 @@ impl Explorer {
             });
             true
         };
-        let search = self.search(reduced, |search| search.run_here(&mut ended));
+        let search = self.search(self.begin(reduced), |search| search.run_here(&mut ended));
         let [executions, given_up] = [&search.executions, &search.given_up].map(|it| it.load(Ordering::Relaxed));
         let bounds = search.into_parts().0.bounds.iter().map(ToString::to_string).collect();
         Outcomes { executions, given_up, ends, bounds }
     }
 
     /// Runs a search, in one mode after another until one will do.
-    fn search(&self, reduced: bool, mut run: impl FnMut(&Search<'_>) -> Option<Mode>) -> Search<'_> {
-        let mut mode = Mode::new(&self.builder, reduced);
-        loop {
-            let search = Search::new(self, mode);
-            match run(&search) {
-                Some(other) => mode = other,
-                None => return search,
-            }
+    fn search<'a>(&'a self, first: Search<'a>, mut run: impl FnMut(&Search<'_>) -> Option<Mode>) -> Search<'a> {
+        let mut search = first;
+        while let Some(mode) = run(&search) {
+            search = Search::new(self, mode);
         }
+        search
+    }
+
+    /// A search that has not begun.
+    fn begin(&self, reduced: bool) -> Search<'_> {
+        Search::new(self, Mode::new(&self.builder, reduced))
     }
 
     fn start(&self) -> Execution {

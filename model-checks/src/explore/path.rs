@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use windtunnel::engine::explore::{CLOCK, Choices, Footprint, Step};
 
 use super::bound::Spent;
-use super::tree::{Node, Tasks, has};
+use super::tree::{Node, Tasks, Todo, has};
 
 /// For each task, how many of its steps come before or are the step that this belongs to.
 type Clock = SmallVec<[u32; 8]>;
@@ -32,6 +32,8 @@ pub(super) struct Event {
     arms: bool,
     pub(super) place: usize,
     pub(super) choices: Choices,
+    /// The other variants of the step are left to the path that this one was split from.
+    pub(super) is_borrowed: bool,
 }
 
 impl Event {
@@ -84,14 +86,14 @@ impl Path {
         while let Some(last) = self.nodes.len().checked_sub(1) {
             if self.events.len() > last {
                 let event = self.events.pop().expect("as many as nodes");
-                if let Some(choices) = next_variant(&event.choices) {
+                if let Some(choices) = next_variant(&event.choices).filter(|_| !event.is_borrowed) {
                     return Some(Next { task: event.task, choices, place: event.place });
                 }
             }
             if let Some(next) = self.claim(last, &choose) {
                 return Some(next);
             }
-            self.nodes[last].leave();
+            // Who is left there sees to what is added later.
             self.nodes.pop();
         }
         None
@@ -100,9 +102,19 @@ impl Path {
     /// A path of its own to something that is to be done at a state of this one, the first there is.
     pub(super) fn split(&self, choose: impl Fn(&Self, usize, Tasks) -> Option<usize>) -> Option<(Self, Next)> {
         let (at, next) = (0..self.events.len()).find_map(|at| Some((at, self.claim(at, &choose)?)))?;
-        let nodes = self.nodes[..=at].to_vec();
-        nodes.iter().for_each(|node| node.enter());
-        Some((Self { nodes, events: self.events[..at].to_vec(), ..*self }, next))
+        let events = self.events[..at].iter().map(|event| Event { is_borrowed: true, ..event.clone() });
+        Some((Self { nodes: self.nodes[..=at].to_vec(), events: events.collect(), ..*self }, next))
+    }
+
+    /// Whether `next` is what was taken over at the last state.
+    pub(super) fn can_go_on_with(&self, next: Option<&Next>) -> bool {
+        match (self.nodes.last(), next) {
+            (None, None) => true,
+            (Some(last), Some(next)) => {
+                self.nodes.len() == self.events.len() + 1 && last.expects(next.task, next.place, &Footprint::default())
+            }
+            _ => false,
+        }
     }
 
     fn claim(&self, at: usize, choose: &impl Fn(&Self, usize, Tasks) -> Option<usize>) -> Option<Next> {
@@ -119,7 +131,7 @@ impl Path {
             }
             spent = self.spent_with(self.events.len() - 1, event.task);
         }
-        self.nodes.push(Node::new(enabled, spent, sleepers));
+        self.nodes.push(Node::new(enabled, spent, Todo::new(0, sleepers)));
     }
 
     /// Who made the step before the state at `at`.
@@ -173,7 +185,17 @@ impl Path {
         }
         clock[task] = number;
         let Step { footprint, choices, enabled, clock: used, .. } = step;
-        self.events.push(Event { footprint, clock, task, number, enabled, arms: used.arms, place, choices });
+        self.events.push(Event {
+            footprint,
+            clock,
+            task,
+            number,
+            enabled,
+            arms: used.arms,
+            place,
+            choices,
+            is_borrowed: false,
+        });
         races
     }
 

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use serde::{Deserialize, Serialize};
 use windtunnel::engine::Run;
 use windtunnel::engine::explore::{CLOCK, Choices, Execution, Names, begin_search};
 use windtunnel::task::TaskState;
@@ -17,7 +18,7 @@ use crate::plan::Block;
 use crate::report::{Bound, FailureKind};
 
 /// How a search goes about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mode {
     /// Leaves out equivalent executions.
     pub(super) reduced: bool,
@@ -48,6 +49,8 @@ pub(super) struct Search<'a> {
     /// Executions that ran to their end, and that were given up since others have their outcome.
     pub(super) executions: AtomicU64,
     pub(super) given_up: AtomicU64,
+    /// Executions of the search that this one goes on with.
+    before: u64,
     /// The most steps of an execution.
     pub(super) deepest: AtomicUsize,
     /// Every thread is to come to an end.
@@ -93,6 +96,7 @@ impl<'a> Search<'a> {
             names: Names::default(),
             executions: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
+            before: 0,
             deepest: AtomicUsize::new(0),
             halted: AtomicBool::new(false),
             hungry: AtomicUsize::new(0),
@@ -103,10 +107,16 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Replaces what is to be done.
-    #[allow(dead_code)]
-    pub(super) fn resume(&mut self, jobs: Vec<Job>) {
+    /// Goes on with `jobs`, after so many executions.
+    pub(super) fn resume(&mut self, jobs: Vec<Job>, executions: u64, given_up: u64) {
         *self.jobs.get_mut() = jobs;
+        self.before = executions;
+        (self.executions, self.given_up) = (executions.into(), given_up.into());
+    }
+
+    /// The bounds that were hit so far.
+    pub(super) fn bounds(&self) -> Vec<Bound> {
+        self.found.lock().bounds.clone()
     }
 
     /// Runs executions until nothing is left or the search is stopped; the mode in which to begin anew, if this one will not do.
@@ -185,7 +195,8 @@ impl<'a> Search<'a> {
         if self.halted.load(Ordering::Relaxed) {
             return true;
         }
-        let bound = self.explorer.builder.bound_hit(self.executions.load(Ordering::Relaxed), self.explorer.started);
+        let executions = self.executions.load(Ordering::Relaxed) - self.before;
+        let bound = self.explorer.builder.bound_hit(executions, self.explorer.started);
         bound.is_some_and(|bound| {
             self.add_bound(bound);
             self.halt();
@@ -193,7 +204,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn add_bound(&self, bound: Bound) {
+    pub(super) fn add_bound(&self, bound: Bound) {
         let bounds = &mut self.found.lock().bounds;
         if !bounds.contains(&bound) {
             bounds.push(bound);

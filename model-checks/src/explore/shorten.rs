@@ -72,7 +72,7 @@ fn with_preemptions(explorer: &Explorer, most: usize, failure: &Failed) -> Optio
     let mut is_other = |failed: Option<(&FailureKind, &[TaskState])>| {
         failed.is_none_or(|(kind, tasks)| !is_same(&(kind.clone(), tasks.to_vec()), failure))
     };
-    let search = bounded.search(true, |search| search.run_here(&mut is_other));
+    let search = bounded.search(bounded.begin(true), |search| search.run_here(&mut is_other));
     search.into_parts().0.failure.map(|(_, blocks, _)| blocks)
 }
 

@@ -32,8 +32,6 @@ pub(super) struct Todo {
     pub(super) sleepers: Vec<Sleeper>,
     /// The sleepers, as a set.
     pub(super) asleep: Tasks,
-    /// Paths through here that are not done.
-    paths: usize,
 }
 
 /// A task that need not be run.
@@ -46,12 +44,21 @@ pub(super) struct Sleeper {
     pub(super) is_known: bool,
 }
 
+impl Todo {
+    pub(super) fn new(backtrack: Tasks, sleepers: Vec<Sleeper>) -> Self {
+        let asleep = sleepers.iter().fold(0, |asleep, it| asleep | 1 << it.task);
+        Self { backtrack, sleepers, asleep }
+    }
+}
+
 impl Node {
-    /// A state that one path leads to, with those who slept already.
-    pub(super) fn new(enabled: Tasks, spent: Spent, sleepers: Vec<Sleeper>) -> Arc<Self> {
-        let asleep = sleepers.iter().map(|it| 1 << it.task).sum();
-        let todo = Todo { backtrack: 0, sleepers, asleep, paths: 1 };
+    pub(super) fn new(enabled: Tasks, spent: Spent, todo: Todo) -> Arc<Self> {
         Arc::new(Self { enabled, spent, todo: Mutex::new(todo) })
+    }
+
+    /// Whether what was noted of the task at `place` is this, by what it touched.
+    pub(super) fn expects(&self, task: usize, place: usize, footprint: &Footprint) -> bool {
+        self.todo().sleepers.get(place).is_some_and(|it| it.task == task && it.footprint.covers(footprint))
     }
 
     pub(super) fn todo(&self) -> MutexGuard<'_, Todo> {
@@ -84,16 +91,6 @@ impl Node {
         let todo = self.todo();
         let commutes = |it: &&Sleeper| !it.footprint.conflicts(footprint);
         todo.sleepers[..place].iter().filter(commutes).cloned().collect()
-    }
-
-    /// One more path leads through here.
-    pub(super) fn enter(&self) {
-        self.todo().paths += 1;
-    }
-
-    /// A path is done with this state. Whoever is left sees to what is added here later.
-    pub(super) fn leave(&self) {
-        self.todo().paths -= 1;
     }
 
     /// How many tasks are to be run from here, and how many before the one that holds `place`.
