@@ -73,6 +73,8 @@ struct Search<'a> {
     path: Path,
     executions: u64,
     given_up: u64,
+    left_out: u64,
+    assumptions: BTreeSet<&'static str>,
     bounds: Vec<Bound>,
     failure: Option<(Failed, Vec<Block>)>,
 }
@@ -86,6 +88,8 @@ enum End {
     Complete,
     /// What could follow is explored elsewhere, or beyond a bound.
     GivenUp,
+    /// It contradicts what the model assumes.
+    LeftOut,
     Failed(FailureKind, Vec<TaskState>),
     /// The search is to begin anew, in another mode.
     Anew(Mode),
@@ -109,6 +113,7 @@ impl Explorer {
         let mut report = Report::new(&self.name, Engine::Explore);
         report.executions = search.executions;
         search.bounds.into_iter().for_each(|bound| report.add_bound(bound));
+        report.add_assumptions(search.assumptions, search.left_out);
         report.failure = search.failure.map(|failure| self.explain(failure, search.executions));
         report.elapsed = self.started.elapsed();
         report
@@ -141,6 +146,8 @@ impl Explorer {
                 path: Path::new(mode.reduced, self.builder.is_bounded()),
                 executions: 0,
                 given_up: 0,
+                left_out: 0,
+                assumptions: BTreeSet::new(),
                 bounds: self.builder.bounds(),
                 failure: None,
             };
@@ -177,9 +184,17 @@ fn failed(run: &Run) -> Failed {
     (kind, tasks)
 }
 
+/// Whether an execution in which nothing can run could go on if more time passed than the model assumes.
+fn is_left_out(execution: &Execution) -> bool {
+    execution.holds_the_clock() && !execution.is_over()
+}
+
 /// How an execution failed in which nothing can run.
 fn verdict(execution: &Execution) -> Option<Failed> {
     let run = execution.run();
+    if is_left_out(execution) {
+        return None;
+    }
     let kind = match (execution.is_over(), run.main_ended()) {
         (true, _) => return None,
         (false, true) => FailureKind::Leak,
@@ -195,15 +210,18 @@ impl Search<'_> {
         let mut next = None;
         loop {
             let builder = &self.explorer.builder;
-            if let Some(bound) = builder.bound_hit(self.executions, self.explorer.started) {
+            if let Some(bound) = builder.bound_hit(self.executions + self.left_out, self.explorer.started) {
                 self.bounds.push(bound);
                 return None;
             }
             // Until what came of it is told, it is not dropped: that runs the destructors of the model.
             let mut execution = self.explorer.start();
-            match self.execute(&mut execution, next) {
+            let end = self.execute(&mut execution, next);
+            self.assumptions.extend(execution.assumptions());
+            match end {
                 End::Anew(mode) => return Some(mode),
                 End::GivenUp => self.given_up += 1,
+                End::LeftOut => self.left_out += 1,
                 End::Complete => {
                     self.executions += 1;
                     ended(None);
@@ -306,6 +324,9 @@ impl Search<'_> {
         self.path.push(enabled);
         if enabled == 0 {
             self.note_bounds(execution.run());
+            if is_left_out(execution) {
+                return Err(End::LeftOut);
+            }
             return Err(verdict(execution).map_or(End::Complete, |(kind, tasks)| End::Failed(kind, tasks)));
         }
         let node = self.path.nodes.last().expect("just added");

@@ -9,6 +9,9 @@ pub(crate) type ObjectId = u64;
 pub(crate) const CLOCK_OBJECT: ObjectId = 1 << 63;
 /// What is drawn from the run's generator.
 pub(crate) const RANDOM_OBJECT: ObjectId = CLOCK_OBJECT + 1;
+/// Until when the clock may go on: written by what is assumed of time, read by what arms and disarms timers. Together these decide
+/// whether the clock can make a step at all, so where it makes none, their order is what there is to be seen.
+pub(crate) const HOLD_OBJECT: ObjectId = CLOCK_OBJECT + 2;
 
 /// The park token of a task: touched by who wakes it, by the poll that this begins, and by the poll that ends pending.
 pub(crate) fn token(task: usize) -> ObjectId {

@@ -11,6 +11,7 @@
 //! Accesses to checked cells are no scheduling points: whether they are ordered is asked of vector clocks, and where they are,
 //! moving them changes nothing.
 
+mod assume;
 mod fair;
 mod footprint;
 mod names;
@@ -204,7 +205,7 @@ impl Execution {
             let tasks = world.tasks.borrow();
             let can_run =
                 |(index, task): (usize, &Option<Task>)| u64::from(task.as_ref().is_some_and(Task::can_run)) << index;
-            let clock = u64::from(!world.timers.borrow().is_empty()) << CLOCK;
+            let clock = u64::from(world.clock_can_run()) << CLOCK;
             tasks.iter().enumerate().map(can_run).sum::<u64>() | clock
         })
     }

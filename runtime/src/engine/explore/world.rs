@@ -1,7 +1,7 @@
 //! The world of one execution, as the objects in it see it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use corosensei::Yielder;
 
 use super::fair::Fairness;
-use super::footprint::{CLOCK_OBJECT, Footprint, ObjectId, RANDOM_OBJECT, token};
+use super::footprint::{CLOCK_OBJECT, Footprint, HOLD_OBJECT, ObjectId, RANDOM_OBJECT, token};
 use super::order::Order;
 use super::task::{State, Task};
 use crate::engine::count_step;
@@ -77,6 +77,10 @@ pub(crate) struct World {
     pub(super) names: RefCell<BTreeMap<(usize, u32), usize>>,
     pub(super) timers: RefCell<BTreeMap<(Duration, ObjectId), Waker>>,
     now: Cell<Duration>,
+    /// Until when the clock does not go on, while these last.
+    pub(super) assumptions: RefCell<BTreeSet<(Duration, ObjectId)>>,
+    /// What was assumed, in words.
+    pub(super) assumed: RefCell<BTreeSet<&'static str>>,
     pub(super) choices: RefCell<Choices>,
     pub(super) chosen: Cell<usize>,
     /// Choices that are not told otherwise are drawn from here, if from anywhere.
@@ -124,6 +128,8 @@ impl World {
         self.current.set(NOBODY);
         self.held.set(0);
         self.now.set(Duration::ZERO);
+        self.assumptions.borrow_mut().clear();
+        self.assumed.borrow_mut().clear();
         self.observed.set(false);
         self.luck.set(None);
         self.fair.borrow_mut().clear();
@@ -134,7 +140,7 @@ impl World {
     }
 
     /// A scheduling point before an operation on `object`: other tasks may run first.
-    fn point(&self, object: ObjectId, writes: bool) {
+    pub(super) fn point(&self, object: ObjectId, writes: bool) {
         if self.held.get() > 0 || std::thread::panicking() {
             return;
         }
@@ -360,6 +366,7 @@ impl World {
         let timer = *timer.get_or_insert_with(|| self.object());
         let before = self.timers.borrow_mut().insert((deadline, timer), waker.clone());
         drop(before);
+        self.touch(HOLD_OBJECT, false);
         self.clock.set(ClockUse { arms: true, ..self.clock.get() });
         Poll::Pending
     }
@@ -367,8 +374,10 @@ impl World {
     pub(crate) fn disarm(&self, deadline: Duration, timer: ObjectId) {
         self.point(CLOCK_OBJECT, false);
         self.touch(CLOCK_OBJECT, false);
+        self.touch(HOLD_OBJECT, false);
         let waker = self.timers.borrow_mut().remove(&(deadline, timer));
-        self.clock.set(ClockUse { disarms: waker.is_some(), ..self.clock.get() });
+        let used = self.clock.get();
+        self.clock.set(ClockUse { disarms: used.disarms || waker.is_some(), ..used });
         drop(waker);
     }
 
