@@ -1,5 +1,6 @@
 //! What a check found, for a person to read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,10 @@ pub struct Report {
     pub failure: Option<Failure>,
     /// How the executions were drawn, with the seed, if they were drawn at random.
     pub sampled: Option<String>,
+    /// What the model assumes of time, in its own words: the verdict is about the executions for which that is true.
+    pub assumptions: BTreeSet<String>,
+    /// Executions that contradict what is assumed, and were left out.
+    pub left_out: u64,
     pub(crate) bounds: Vec<Bound>,
     replay_template: Option<String>,
 }
@@ -42,6 +47,7 @@ pub(crate) enum Bound {
     Foreign,
     Interrupted,
     OneExecution,
+    Contradicted,
 }
 
 impl fmt::Display for Bound {
@@ -58,6 +64,7 @@ impl fmt::Display for Bound {
             Bound::Foreign => f.write_str("a task awaits something that is not windtunnel's"),
             Bound::Interrupted => f.write_str("interrupted"),
             Bound::OneExecution => f.write_str("one execution"),
+            Bound::Contradicted => f.write_str("every execution contradicts what is assumed"),
         }
     }
 }
@@ -133,6 +140,8 @@ impl Report {
             elapsed: Duration::ZERO,
             failure: None,
             sampled: None,
+            assumptions: BTreeSet::new(),
+            left_out: 0,
             bounds: Vec::new(),
             replay_template: None,
         }
@@ -144,9 +153,23 @@ impl Report {
         }
     }
 
-    /// Whether every interleaving was explored and none failed.
+    /// Whether every interleaving was explored and none failed: of those, if the model assumes anything, that do not contradict it,
+    /// and there is one.
     pub fn is_complete(&self) -> bool {
-        self.failure.is_none() && self.bounds.is_empty()
+        self.failure.is_none() && self.bounds.is_empty() && self.executions > 0
+    }
+
+    /// What a search did, beside its executions.
+    pub(crate) fn add_assumptions(&mut self, assumptions: BTreeSet<String>, left_out: u64) {
+        self.assumptions = assumptions;
+        self.left_out = left_out;
+        if left_out > 0 && self.executions == 0 {
+            self.add_bound(Bound::Contradicted);
+        }
+    }
+
+    fn assuming(&self) -> String {
+        self.assumptions.iter().map(String::as_str).collect::<Vec<_>>().join(", and ")
     }
 
     /// Whether the search was stopped from outside before its end.
@@ -200,11 +223,17 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, engine, executions, failure, sampled, bounds, .. } = self;
+        let Self { name, engine, executions, failure, sampled, assumptions, left_out, .. } = self;
         let Some(failure) = failure else {
             let extent =
-                if bounds.is_empty() { "complete".into() } else { format!("bounded ({})", self.bounds().join("; ")) };
-            return write!(f, "{name}  ok  {extent}  {executions} executions ({engine})");
+                if self.is_complete() { "complete".into() } else { format!("bounded ({})", self.bounds().join("; ")) };
+            let assuming =
+                if assumptions.is_empty() { String::new() } else { format!(", assuming {}", self.assuming()) };
+            let left_out = match left_out {
+                0 => String::new(),
+                count => format!(", {count} left out that contradict it"),
+            };
+            return write!(f, "{name}  ok  {extent}{assuming}  {executions} executions{left_out} ({engine})");
         };
         let (word, execution) = (failure.kind.word(), failure.execution);
         let sampled = sampled.as_ref().map_or(String::new(), |sampled| format!(", {sampled}"));
@@ -227,6 +256,7 @@ impl fmt::Display for Report {
             FailureKind::Deadlock | FailureKind::Leak => {}
         }
         let title = if matches!(failure.kind, FailureKind::Deadlock | FailureKind::Leak) { "blocked" } else { "tasks" };
+        section(f, "assuming", &self.assuming())?;
         section(f, title, &Dump::new(failure.tasks.clone()).to_string())?;
         let repeated = failure.steps.repeated().filter(|_| failure.kind == FailureKind::NoProgress);
         section(f, "steps", &failure.steps.before(repeated.as_ref().map(|it| it.round.start)))?;

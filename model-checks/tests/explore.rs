@@ -547,3 +547,112 @@ fn a_bound_on_delays_allows_what_so_many_delays_lead_to() {
     assert_eq!(orders(1), BTreeSet::from([vec![0, 1, 2], vec![0, 2, 1], vec![1, 2, 0]]));
     assert_eq!(orders(4).len(), 6);
 }
+
+/// A lease is asked for, granted, and used until it ends; the reply may be assumed to be in time.
+async fn lease(assumes: bool) {
+    let (ask, asked) = channel(1);
+    let (grant, granted) = channel(1);
+    spawn(async move {
+        asked.recv().await;
+        let _ = grant.send(()).await;
+    });
+    let until = time::Instant::now() + time::secs(10);
+    ask.send(()).await.unwrap();
+    // Something else that is due at some time.
+    spawn(time::sleep(time::secs(20)));
+    spawn(time::sleep(time::secs(5)));
+    if assumes {
+        time::assume_within(time::secs(10), "a reply takes less than the lease", granted.recv()).await;
+    } else {
+        granted.recv().await;
+    }
+    assert!(time::Instant::now() < until + time::secs(5), "the lease is over");
+}
+
+#[test]
+fn what_is_assumed_of_time_is_honoured_and_named() {
+    let report = check(|| lease(false));
+    assert!(matches!(report.failure.as_ref().unwrap().kind, FailureKind::Panic { .. }), "{report}");
+    let seen = ends(|| async {
+        let (sender, receiver) = channel(1);
+        spawn(time::sleep(time::secs(1)));
+        spawn(time::sleep(time::secs(2)));
+        spawn(async move { sender.send(()).await });
+        let start = time::Instant::now();
+        time::assume_within(time::secs(2), "a send takes less than two seconds", receiver.recv()).await;
+        start.elapsed().as_secs()
+    });
+    // After it the clock may go on before it is looked at.
+    assert_eq!(seen, BTreeSet::from([0, 1, 2]));
+    let report = check(|| async {
+        let (sender, receiver) = channel(1);
+        spawn(async move { time::timeout(time::secs(2), sender.send(())).await });
+        let reply = time::assume_within(time::secs(2), "a send takes less than two seconds", receiver.recv()).await;
+        assert_eq!(reply, Some(()));
+    });
+    assert!(report.is_complete(), "{report}");
+    assert!(
+        report.to_string().starts_with("model  ok  complete, assuming a send takes less than two seconds  "),
+        "{report}"
+    );
+    let without = check(|| async {
+        let (sender, receiver) = channel::<()>(1);
+        spawn(async move {
+            time::sleep(time::secs(2)).await;
+            drop(sender);
+        });
+        assert_eq!(time::timeout(time::secs(1), receiver.recv()).await, Err(time::Elapsed));
+    });
+    assert!(without.failure.is_some(), "both may have fired: {without}");
+}
+
+#[test]
+fn executions_that_contradict_what_is_assumed_are_left_out_and_counted() {
+    let report = check(|| async {
+        let slow = rand::choose(2) == 1;
+        let ((ask, asked), (reply, replied)) = (channel(1), channel(1));
+        spawn(async move {
+            asked.recv().await;
+            if slow {
+                time::sleep(time::secs(3)).await;
+            }
+            reply.send(()).await
+        });
+        time::assume_within(time::secs(3), "a reply takes less than three seconds", async {
+            ask.send(()).await.unwrap();
+            replied.recv().await
+        })
+        .await;
+        assert!(!slow);
+    });
+    assert!(report.is_complete(), "{report}");
+    assert!(report.left_out > 0, "{report}");
+    assert!(
+        report.to_string().contains(&format!(" executions, {} left out that contradict it (explore)", report.left_out)),
+        "{report}"
+    );
+    let none = check(|| async {
+        time::assume_within(time::secs(1), "a second takes less than a second", time::sleep(time::secs(1))).await;
+    });
+    assert!(!none.is_complete() && none.failure.is_none() && none.executions == 0, "{none}");
+    assert!(
+        none.to_string().contains("bounded (every execution contradicts what is assumed), assuming a second"),
+        "{none}"
+    );
+    let blocked = check(|| async {
+        time::assume_within(time::secs(1), "somebody sends", go::channel::<()>(0).recv()).await;
+    });
+    assert_eq!(blocked.failure.as_ref().expect("no time can pass").kind, FailureKind::Deadlock, "{blocked}");
+    assert!(blocked.to_string().contains("\n  assuming  somebody sends\n"), "{blocked}");
+}
+
+#[test]
+fn what_is_assumed_holds_no_longer_once_it_is_dropped() {
+    let report = check(|| async {
+        let never = go::channel::<()>(0);
+        let wait = time::assume_within(time::secs(2), "a wait is short", never.recv());
+        assert_eq!(time::timeout(time::secs(1), wait).await, Err(time::Elapsed));
+        time::sleep(time::secs(5)).await;
+    });
+    assert!(report.is_complete() && report.left_out == 0, "{report}");
+}

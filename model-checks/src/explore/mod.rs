@@ -93,7 +93,9 @@ impl Explorer {
     fn report(&self, search: Search<'_>) -> (Report, Vec<Job>) {
         let mut report = Report::new(&self.name, Engine::Explore);
         report.executions = search.executions.load(Ordering::Relaxed);
+        let left_out = search.left_out.load(Ordering::Relaxed);
         let (found, left) = search.into_parts();
+        report.add_assumptions(found.assumptions, left_out);
         found.bounds.into_iter().for_each(|bound| report.add_bound(bound));
         report.failure = found.failure.map(|(failed, blocks, number)| self.explain((failed, blocks), number));
         report.elapsed = self.started.elapsed();
@@ -159,9 +161,17 @@ fn failed(run: &Run) -> Failed {
     (kind, tasks)
 }
 
+/// Whether an execution in which nothing can run could go on if more time passed than the model assumes.
+fn is_left_out(execution: &Execution) -> bool {
+    execution.holds_the_clock() && !execution.is_over()
+}
+
 /// How an execution failed in which nothing can run.
 fn verdict(execution: &Execution) -> Option<Failed> {
     let run = execution.run();
+    if is_left_out(execution) {
+        return None;
+    }
     let kind = match (execution.is_over(), run.main_ended()) {
         (true, _) => return None,
         (false, true) => FailureKind::Leak,

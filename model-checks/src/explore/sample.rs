@@ -12,10 +12,12 @@
 //!   a random priority, drawn anew if it races with the step that was just made. That has no guarantee by depth, and neither have
 //!   *random* walks, in which each of the tasks that can run is as likely: the verdict says how often a bug would have to show.
 
+use std::collections::BTreeSet;
+
 use windtunnel::engine::explore::{Choices, Execution, MOST_TASKS, Names, Step, begin_search};
 
 use super::tree::{Tasks, has};
-use super::{Explorer, Failed, failed, replay, verdict};
+use super::{Explorer, Failed, failed, is_left_out, replay, verdict};
 use crate::builder::{Engine, Sampling};
 use crate::report::{Bound, Report};
 
@@ -46,11 +48,13 @@ impl Met {
 struct Drawn {
     steps: Vec<(usize, Choices)>,
     met: Met,
+    assumptions: Vec<&'static str>,
     end: End,
 }
 
 enum End {
     Over(Option<Failed>),
+    LeftOut,
     WantsOrder,
 }
 
@@ -120,21 +124,23 @@ impl Explorer {
         let most = self.builder.max_executions.unwrap_or(EXECUTIONS);
         let mut met = Met { tasks: 0, steps: 0, ways: 1.0 };
         let (mut ordered, mut counted, mut number) = (false, 0_u64, 0_u64);
+        let (mut assumptions, mut left_out) = (BTreeSet::new(), 0);
         while number < most {
             if let Some(bound) = self.builder.bound_hit(number, self.started) {
                 report.add_bound(bound);
                 break;
             }
             let drawn = self.draw(sampling, number, met.steps, ordered);
-            let End::Over(end) = drawn.end else {
+            if let End::WantsOrder = drawn.end {
                 ordered = true;
                 continue;
-            };
+            }
             counted = if drawn.met.is_covered_by(&met) { counted + 1 } else { 0 };
             met = met.and(&drawn.met);
             number += 1;
-            report.executions += 1;
-            if let Some(failed) = end {
+            assumptions.extend(drawn.assumptions.into_iter().map(String::from));
+            *if let End::LeftOut = drawn.end { &mut left_out } else { &mut report.executions } += 1;
+            if let End::Over(Some(failed)) = drawn.end {
                 let blocks = replay::blocks(drawn.steps.iter().map(|(task, choices)| (*task, choices)));
                 report.failure = Some(self.explain((failed, blocks), number));
                 break;
@@ -142,6 +148,7 @@ impl Explorer {
         }
         let missed = sampling.missed(&met, counted, number);
         report.add_bound(Bound::Sampled { sampling, executions: number, seed: self.builder.seed, missed });
+        report.add_assumptions(assumptions, left_out);
         report.elapsed = self.started.elapsed();
         report
     }
@@ -153,12 +160,13 @@ impl Explorer {
         let mut execution = self.start();
         execution.choose_by_chance(luck.u64(..));
         let mut draw = Draw::new(sampling, luck, steps);
-        let mut drawn = Drawn { steps: Vec::new(), met: Met { tasks: 0, steps: 0, ways: 1.0 }, end: End::Over(None) };
+        let met = Met { tasks: 0, steps: 0, ways: 1.0 };
+        let mut drawn = Drawn { steps: Vec::new(), met, assumptions: Vec::new(), end: End::Over(None) };
         let mut tasks: Tasks = 0;
         loop {
             let enabled = execution.enabled();
             if enabled == 0 {
-                drawn.end = End::Over(verdict(&execution));
+                drawn.end = if is_left_out(&execution) { End::LeftOut } else { End::Over(verdict(&execution)) };
                 break;
             }
             tasks |= enabled;
@@ -176,6 +184,7 @@ impl Explorer {
                 break;
             }
         }
+        drawn.assumptions = execution.assumptions();
         drawn.met = Met { tasks: tasks.count_ones(), steps: drawn.steps.len(), ways: drawn.met.ways };
         drawn
     }

@@ -1,6 +1,6 @@
 //! A search in a file, to go on with it another day.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path as File, PathBuf};
@@ -52,10 +52,11 @@ struct Saved {
     model: String,
     bounds: String,
     mode: Mode,
-    executions: u64,
-    given_up: u64,
+    /// Executions that were judged, given up, and left out.
+    counts: [u64; 3],
     ticks: bool,
     foreign: bool,
+    assumptions: BTreeSet<String>,
     names: Vec<(usize, u32)>,
     nodes: Vec<SavedNode>,
     jobs: Vec<SavedJob>,
@@ -115,16 +116,17 @@ impl Explorer {
 
     /// What is to be written of `search`, but for what is left to be done.
     fn save(&self, search: &Search<'_>) -> Saved {
-        let found = search.bounds();
+        let found = search.found();
+        let counts = [&search.executions, &search.given_up, &search.left_out].map(|it| it.load(Ordering::Relaxed));
         Saved {
             version: VERSION,
             model: self.name.clone(),
             bounds: self.terms(),
             mode: search.mode,
-            executions: search.executions.load(Ordering::Relaxed),
-            given_up: search.given_up.load(Ordering::Relaxed),
-            ticks: found.contains(&Bound::Ticks),
-            foreign: found.contains(&Bound::Foreign),
+            counts,
+            ticks: found.bounds.contains(&Bound::Ticks),
+            foreign: found.bounds.contains(&Bound::Foreign),
+            assumptions: found.assumptions.clone(),
             names: search.names.to_vec(),
             nodes: Vec::new(),
             jobs: Vec::new(),
@@ -158,7 +160,8 @@ impl Explorer {
         }
         let found = [(saved.ticks, Bound::Ticks), (saved.foreign, Bound::Foreign)];
         found.into_iter().filter(|it| it.0).for_each(|(_, bound)| search.add_bound(bound));
-        search.resume(jobs, saved.executions, saved.given_up);
+        search.found().assumptions = saved.assumptions;
+        search.resume(jobs, saved.counts);
         Ok(search)
     }
 

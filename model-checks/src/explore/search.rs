@@ -1,10 +1,11 @@
 //! A search: threads that run executions along paths of one tree of states, until nothing is left to be run.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use windtunnel::engine::Run;
 use windtunnel::engine::explore::{CLOCK, Choices, Execution, Names, begin_search};
@@ -12,7 +13,7 @@ use windtunnel::task::TaskState;
 
 use super::path::{Next, Path};
 use super::tree::{Tasks, has};
-use super::{Explorer, Failed, Progress, failed, replay, verdict};
+use super::{Explorer, Failed, Progress, failed, is_left_out, replay, verdict};
 use crate::Builder;
 use crate::plan::Block;
 use crate::report::{Bound, FailureKind};
@@ -49,7 +50,9 @@ pub(super) struct Search<'a> {
     /// Executions that ran to their end, and that were given up since others have their outcome.
     pub(super) executions: AtomicU64,
     pub(super) given_up: AtomicU64,
-    /// Executions of the search that this one goes on with.
+    /// Executions that contradict what the model assumes.
+    pub(super) left_out: AtomicU64,
+    /// Executions of the search that this one goes on with, of either kind.
     before: u64,
     /// The most steps of an execution.
     pub(super) deepest: AtomicUsize,
@@ -67,6 +70,8 @@ pub(super) struct Search<'a> {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) bounds: Vec<Bound>,
+    /// What the model assumes, in words.
+    pub(super) assumptions: BTreeSet<String>,
     /// How the first execution that failed did, and its number.
     pub(super) failure: Option<(Failed, Vec<Block>, u64)>,
     /// The search is to begin anew, in this mode.
@@ -79,6 +84,8 @@ enum End {
     Complete,
     /// What could follow is explored elsewhere, or beyond a bound.
     GivenUp,
+    /// It contradicts what the model assumes.
+    LeftOut,
     Failed(FailureKind, Vec<TaskState>),
     /// The search is to begin anew, in another mode.
     Anew(Mode),
@@ -96,6 +103,7 @@ impl<'a> Search<'a> {
             names: Names::default(),
             executions: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
             before: 0,
             deepest: AtomicUsize::new(0),
             halted: AtomicBool::new(false),
@@ -108,15 +116,15 @@ impl<'a> Search<'a> {
     }
 
     /// Goes on with `jobs`, after so many executions.
-    pub(super) fn resume(&mut self, jobs: Vec<Job>, executions: u64, given_up: u64) {
+    pub(super) fn resume(&mut self, jobs: Vec<Job>, [executions, given_up, left_out]: [u64; 3]) {
         *self.jobs.get_mut() = jobs;
-        self.before = executions;
-        (self.executions, self.given_up) = (executions.into(), given_up.into());
+        self.before = executions + left_out;
+        (self.executions, self.given_up, self.left_out) = (executions.into(), given_up.into(), left_out.into());
     }
 
-    /// The bounds that were hit so far.
-    pub(super) fn bounds(&self) -> Vec<Bound> {
-        self.found.lock().bounds.clone()
+    /// What was found so far.
+    pub(super) fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock()
     }
 
     /// Runs executions until nothing is left or the search is stopped; the mode in which to begin anew, if this one will not do.
@@ -195,7 +203,8 @@ impl<'a> Search<'a> {
         if self.halted.load(Ordering::Relaxed) {
             return true;
         }
-        let executions = self.executions.load(Ordering::Relaxed) - self.before;
+        let judged = self.executions.load(Ordering::Relaxed);
+        let executions = judged + self.left_out.load(Ordering::Relaxed) - self.before;
         let bound = self.explorer.builder.bound_hit(executions, self.explorer.started);
         bound.is_some_and(|bound| {
             self.add_bound(bound);
@@ -216,9 +225,16 @@ impl<'a> Search<'a> {
         let mut execution = self.explorer.start();
         let end = self.execute(&mut execution, path, next);
         self.deepest.fetch_max(path.events.len(), Ordering::Relaxed);
+        let assumptions = execution.assumptions();
+        if !assumptions.is_empty() {
+            self.found.lock().assumptions.extend(assumptions.into_iter().map(Into::into));
+        }
         match end {
             End::GivenUp => {
                 self.given_up.fetch_add(1, Ordering::Relaxed);
+            }
+            End::LeftOut => {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
             }
             End::Complete => {
                 self.executions.fetch_add(1, Ordering::Relaxed);
@@ -327,6 +343,9 @@ impl<'a> Search<'a> {
         path.push(enabled);
         if enabled == 0 {
             self.note_bounds(execution.run());
+            if is_left_out(execution) {
+                return Err(End::LeftOut);
+            }
             return Err(verdict(execution).map_or(End::Complete, |(kind, tasks)| End::Failed(kind, tasks)));
         }
         let first = self.choose(path, at, enabled & !path.nodes[at].todo().asleep).ok_or(End::GivenUp)?;

@@ -1,5 +1,6 @@
 //! Random programs: a few tasks, each a list of operations on the same few objects.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,10 @@ pub enum Op {
     Now,
     RecvTimeout(usize, u64),
     LockTimeout(u64),
+    /// Receives, which is assumed to take less time than this.
+    Assume(usize, u64),
+    /// The same, for some time at most.
+    AssumeTimeout(usize, u64),
     /// Spawns a task that receives, and joins it.
     Join(usize),
     /// Spawns one, and aborts it.
@@ -109,7 +114,9 @@ fn op(timed: bool) -> BoxedStrategy<Op> {
         1 => moment.clone().prop_map(Op::Sleep),
         1 => Just(Op::Now),
         1 => (channel.clone(), moment.clone()).prop_map(|(channel, moment)| Op::RecvTimeout(channel, moment)),
-        1 => moment.prop_map(Op::LockTimeout),
+        1 => moment.clone().prop_map(Op::LockTimeout),
+        1 => (channel.clone(), moment.clone()).prop_map(|(channel, moment)| Op::Assume(channel, moment)),
+        1 => (channel.clone(), moment).prop_map(|(channel, moment)| Op::AssumeTimeout(channel, moment)),
         1 => channel.prop_map(Op::JoinTimeout),
     ]
     .boxed()
@@ -296,6 +303,11 @@ impl Objects {
                 let locked = time::timeout(Duration::from_secs(moment), self.mutex.lock()).await;
                 format!("{:?}", locked.map(|guard| *guard))
             }
+            Op::Assume(from, moment) => format!("{:?}", assumed(moment, self.channels[from].recv()).await),
+            Op::AssumeTimeout(from, moment) => {
+                let received = assumed(moment, self.channels[from].recv());
+                format!("{:?}", time::timeout(Duration::from_secs(1), received).await)
+            }
             Op::Join(from) => format!("{:?}", child(from).await),
             Op::JoinTimeout(from) => format!("{:?}", time::timeout(Duration::from_secs(1), child(from)).await),
             Op::Abort(from) => {
@@ -306,4 +318,8 @@ impl Objects {
             _ => unreachable!("performed by `perform`"),
         }
     }
+}
+
+fn assumed<F: Future>(moment: u64, future: F) -> time::AssumeWithin<F> {
+    time::assume_within(Duration::from_secs(moment), "it takes less time", future)
 }

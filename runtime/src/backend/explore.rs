@@ -148,3 +148,20 @@ impl Drop for Sleep {
         }
     }
 }
+
+/// While it lives, the clock does not reach its end.
+#[derive(Debug)]
+pub(crate) struct Assumption(Duration, ObjectId);
+
+impl Assumption {
+    pub(crate) fn begin(limit: Duration, what: &'static str) -> Self {
+        let (end, id) = World::with(|world| world.begin_assumption(limit, what));
+        Self(end, id)
+    }
+}
+
+impl Drop for Assumption {
+    fn drop(&mut self) {
+        World::with(|world| world.end_assumption((self.0, self.1)));
+    }
+}

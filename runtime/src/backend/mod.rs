@@ -20,7 +20,7 @@ mod time;
 pub(crate) use madsim::wake_at;
 pub(crate) use net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, UdpSocket, WriteHalf, lookup};
 pub(crate) use signal::Signals;
-pub(crate) use time::Sleep;
+pub(crate) use time::{Assumption, Sleep};
 
 use std::future::Future;
 #[cfg(feature = "model")]

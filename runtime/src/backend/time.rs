@@ -1,4 +1,4 @@
-//! The sleep of each runtime behind one type.
+//! The sleep of each runtime behind one type, and what is assumed of time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -48,6 +48,29 @@ impl Future for Sleep {
             SleepProj::Loom(sleep) => sleep.poll(cx),
             #[cfg(feature = "model")]
             SleepProj::Explore(sleep) => sleep.poll(cx),
+        }
+    }
+}
+
+/// While it lives, something is assumed of time where time is explored.
+#[derive(Debug)]
+pub(crate) enum Assumption {
+    Nothing,
+    #[cfg(feature = "model")]
+    #[expect(dead_code, reason = "held for its Drop")]
+    Explore(super::explore::Assumption),
+}
+
+impl Assumption {
+    /// From now on the clock does not reach the moment that is `limit` away, for the reason `what`.
+    pub(crate) fn begin(limit: Duration, what: &'static str) -> Self {
+        match run::kind() {
+            #[cfg(feature = "model")]
+            Kind::Explore => Self::Explore(super::explore::Assumption::begin(limit, what)),
+            _ => {
+                let _ = (limit, what);
+                Self::Nothing
+            }
         }
     }
 }

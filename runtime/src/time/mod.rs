@@ -1,8 +1,11 @@
 //! Time of the run: the clock's on tokio, simulated in a simulation, without duration in a model.
 //!
 //! In a model a timer may fire at once or as late as the other tasks allow, and both are explored; `Instant::now()` does
-//! not move there, and an interval ticks a bounded number of times, which makes the verdict bounded.
+//! not move there, and an interval ticks a bounded number of times, which makes the verdict bounded. By the engine explore a timer
+//! may fire at any moment, in the order of deadlines, and `now()` is the deadline of the one that fired last; what a model assumes
+//! beyond that it says by [`assume_within`].
 
+mod assume;
 mod instant;
 mod interval;
 mod sleep;
@@ -10,6 +13,7 @@ mod timer;
 
 pub use std::time::{Duration, SystemTime};
 
+pub use assume::{AssumeWithin, assume_within};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};

@@ -15,6 +15,9 @@ const PART: ObjectId = 2 << KIND;
 pub(crate) const CLOCK_OBJECT: ObjectId = 3 << KIND;
 /// What is drawn from the run's generator.
 pub(crate) const RANDOM_OBJECT: ObjectId = CLOCK_OBJECT + 1;
+/// Until when the clock may go on: written by what is assumed of time, read by what arms and disarms timers. Together these decide
+/// whether the clock can make a step at all, so where it makes none, their order is what there is to be seen.
+pub(crate) const HOLD_OBJECT: ObjectId = CLOCK_OBJECT + 2;
 
 /// The object that `creator` creates as its `count`th.
 pub(crate) fn object(creator: usize, count: u32) -> ObjectId {

@@ -11,6 +11,7 @@
 //! Accesses to checked cells are no scheduling points: whether they are ordered is asked of vector clocks, and where they are,
 //! moving them changes nothing.
 
+mod assume;
 mod fair;
 mod footprint;
 mod names;

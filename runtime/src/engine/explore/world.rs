@@ -1,7 +1,7 @@
 //! The world of one execution, as the objects in it see it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use corosensei::Yielder;
 
 use super::fair::Fairness;
-use super::footprint::{self, CLOCK_OBJECT, Footprint, Mode, ObjectId, RANDOM_OBJECT, token};
+use super::footprint::{self, CLOCK_OBJECT, Footprint, HOLD_OBJECT, Mode, ObjectId, RANDOM_OBJECT, token};
 use super::names::Names;
 use super::order::Order;
 use super::task::{State, Task};
@@ -92,6 +92,10 @@ pub(crate) struct World {
     latest: Cell<Option<ObjectId>>,
     pub(super) timers: RefCell<BTreeMap<(Duration, ObjectId), Waker>>,
     now: Cell<Duration>,
+    /// Until when the clock does not go on, while these last.
+    pub(super) assumptions: RefCell<BTreeSet<(Duration, ObjectId)>>,
+    /// What was assumed, in words.
+    pub(super) assumed: RefCell<BTreeSet<&'static str>>,
     pub(super) choices: RefCell<Choices>,
     pub(super) chosen: Cell<usize>,
     /// Choices that are not told otherwise are drawn from here, if from anywhere.
@@ -142,6 +146,8 @@ impl World {
         self.current.set(NOBODY);
         self.held.set(0);
         self.now.set(Duration::ZERO);
+        self.assumptions.borrow_mut().clear();
+        self.assumed.borrow_mut().clear();
         self.observed.set(false);
         self.wait.set(WaitNote::Nothing);
         for set in [&self.ready, &self.parked, &self.woken] {
@@ -192,9 +198,9 @@ impl World {
         self.parked.set(self.parked.get() & !(1 << task) | parked);
     }
 
-    /// The tasks that can go on, the clock among them if a timer is armed.
+    /// The tasks that can go on, the clock among them if a timer may fire.
     pub(super) fn runnable(&self) -> Tasks {
-        let clock = u64::from(!self.timers.borrow().is_empty()) << CLOCK;
+        let clock = u64::from(self.clock_can_run()) << CLOCK;
         self.ready.get() | self.parked.get() & self.woken.get() | clock
     }
 
@@ -209,7 +215,7 @@ impl World {
     }
 
     /// A scheduling point before an operation on `object`: other tasks may run first.
-    fn point(&self, object: ObjectId, mode: Mode) {
+    pub(super) fn point(&self, object: ObjectId, mode: Mode) {
         if self.held.get() > 0 || std::thread::panicking() {
             return;
         }
@@ -458,6 +464,7 @@ impl World {
         let timer = *timer.get_or_insert_with(|| self.object());
         let before = self.timers.borrow_mut().insert((deadline, timer), waker.clone());
         drop(before);
+        self.touch(HOLD_OBJECT, Mode::Read);
         self.clock.set(ClockUse { arms: true, ..self.clock.get() });
         Poll::Pending
     }
@@ -465,8 +472,10 @@ impl World {
     pub(crate) fn disarm(&self, deadline: Duration, timer: ObjectId) {
         self.point(CLOCK_OBJECT, Mode::Read);
         self.touch(CLOCK_OBJECT, Mode::Read);
+        self.touch(HOLD_OBJECT, Mode::Read);
         let waker = self.timers.borrow_mut().remove(&(deadline, timer));
-        self.clock.set(ClockUse { disarms: waker.is_some(), ..self.clock.get() });
+        let used = self.clock.get();
+        self.clock.set(ClockUse { disarms: used.disarms || waker.is_some(), ..used });
         drop(waker);
     }
 
