@@ -1,20 +1,36 @@
-//! Executions and speed of the two engines, and of brute force, on small protocols: `cargo bench -p windtunnel-model`.
+//! Executions and speed of explore, on one thread and on two, beside loom, shuttle's depth-first search and brute force (explore
+//! without its reduction), on small protocols: `cargo bench -p windtunnel-model --bench explore`.
 //!
-//! Each search ends after five seconds at most; `>` stands before the executions of one that did not come to its end.
+//! A column shows the executions of a search that runs to its end (with `>` before them, those of one that was stopped after a few
+//! seconds) and how many are run in a second. `given up` are executions of explore that end on the way, since others have their
+//! outcome: they count for its speed, as loom's and shuttle's repetitions do for theirs. Small searches are repeated, and the speeds
+//! are medians of five rounds, in each of which every column has its turn.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shuttle::scheduler::DfsScheduler;
 use windtunnel::sync::Mutex;
 use windtunnel::{go, spawn};
 use windtunnel_model::{Builder, Engine};
 
 type Body = Pin<Box<dyn Future<Output = ()>>>;
-type Protocol = (String, u64, Arc<dyn Fn() -> Body + Send + Sync>);
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A protocol, in windtunnel's terms and in shuttle's.
+#[derive(Clone)]
+struct Protocol {
+    name: String,
+    tasks: usize,
+    body: Arc<dyn Fn() -> Body + Send + Sync>,
+    in_shuttle: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// How long one column of a round goes on, and when a search is stopped.
+const ROUND: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 5;
 
 fn locks(threads: usize, operations: usize) {
     let mutex = Arc::new(Mutex::new(()));
@@ -23,6 +39,18 @@ fn locks(threads: usize, operations: usize) {
         spawn(async move {
             for _ in 0..operations {
                 drop(mutex.lock().await);
+            }
+        });
+    }
+}
+
+fn locks_in_shuttle(threads: usize, operations: usize) {
+    let mutex = Arc::new(shuttle::sync::Mutex::new(()));
+    for _ in 0..threads {
+        let mutex = Arc::clone(&mutex);
+        shuttle::thread::spawn(move || {
+            for _ in 0..operations {
+                drop(mutex.lock());
             }
         });
     }
@@ -48,46 +76,147 @@ async fn scheduler(workers: usize, tasks: usize) {
     }
 }
 
-/// Executions, whether they are all, and how long they took.
-fn cell((executions, complete, elapsed): (u64, bool, Duration)) -> String {
+/// The same; its channels have one receiver, so the workers share it under a mutex.
+fn scheduler_in_shuttle(workers: usize, tasks: usize) {
+    use shuttle::sync::{Mutex, mpsc};
+    let (work, input) = mpsc::sync_channel(tasks);
+    let (output, done) = mpsc::sync_channel(0);
+    let input = Arc::new(Mutex::new(input));
+    for _ in 0..workers {
+        let (input, output) = (Arc::clone(&input), output.clone());
+        shuttle::thread::spawn(move || {
+            loop {
+                let task = input.lock().expect("nobody panics").recv();
+                if task.is_err() {
+                    break;
+                }
+                output.send(true).expect("done is not closed");
+            }
+        });
+    }
+    for task in 0..tasks {
+        work.send(task).expect("work is not closed yet");
+    }
+    drop(work);
+    for _ in 0..tasks {
+        done.recv().expect("done is not closed");
+    }
+}
+
+/// What one search did.
+#[derive(Clone, Copy)]
+struct Searched {
+    executions: u64,
+    given_up: u64,
+    complete: bool,
+}
+
+/// A column of the table.
+struct Column {
+    search: Box<dyn Fn() -> Searched>,
+    last: Option<Searched>,
+    /// Executions a second of each round.
+    speeds: Vec<f64>,
+}
+
+impl Column {
+    fn new(search: impl Fn() -> Searched + 'static) -> Self {
+        Self { search: Box::new(search), last: None, speeds: Vec::new() }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
-    let rate = executions as f64 / elapsed.as_secs_f64() / 1000.0;
-    let more = if complete { "" } else { ">" };
-    format!("{more}{executions} at {rate:.0} k/s")
+    fn round(&mut self) {
+        let (started, mut runs) = (Instant::now(), 0);
+        while runs == 0 || started.elapsed() < ROUND {
+            let searched = (self.search)();
+            runs += searched.executions + searched.given_up;
+            self.last = Some(searched);
+        }
+        self.speeds.push(runs as f64 / started.elapsed().as_secs_f64());
+    }
+
+    fn speed(&self) -> f64 {
+        let mut speeds = self.speeds.clone();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied().unwrap_or_default()
+    }
+
+    fn cell(&self) -> String {
+        let Some(Searched { executions, given_up, complete }) = self.last else { return "-".into() };
+        let more = if complete { "" } else { ">" };
+        let given_up = if given_up > 0 { format!(" (+{given_up})") } else { String::new() };
+        format!("{more}{executions}{given_up} at {:.0} k/s", self.speed() / 1000.0)
+    }
 }
 
-fn check(engine: Engine, protocol: &Protocol) -> (u64, bool, Duration) {
-    let body = Arc::clone(&protocol.2);
-    let report = Builder::new().engine(engine).max_duration(PATIENCE).check("bench", move || body());
+fn check(protocol: &Protocol, engine: Engine, threads: usize) -> Searched {
+    let body = Arc::clone(&protocol.body);
+    let builder = Builder::new().engine(engine).threads(threads).max_duration(PATIENCE);
+    let report = builder.check("bench", move || body());
     assert!(report.failure.is_none(), "{report}");
-    (report.executions, report.is_complete(), report.elapsed)
+    Searched { executions: report.executions, given_up: report.given_up, complete: report.is_complete() }
 }
 
-fn brute_force(protocol: &Protocol) -> (u64, bool, Duration) {
-    let body = Arc::clone(&protocol.2);
-    let started = Instant::now();
+fn brute_force(protocol: &Protocol) -> Searched {
+    let body = Arc::clone(&protocol.body);
     let outcomes = Builder::new().max_duration(PATIENCE).outcomes(false, move || body(), String::new);
-    (outcomes.executions, outcomes.bounds.is_empty(), started.elapsed())
+    Searched { executions: outcomes.executions, given_up: outcomes.given_up, complete: outcomes.bounds.is_empty() }
+}
+
+fn by_shuttle(protocol: &Protocol) -> Searched {
+    let mut config = shuttle::Config::new();
+    config.max_time = Some(PATIENCE);
+    let body = Arc::clone(&protocol.in_shuttle);
+    let started = Instant::now();
+    let executions = shuttle::Runner::new(DfsScheduler::new(None, false), config).run(move || body());
+    Searched { executions: executions as u64, given_up: 0, complete: started.elapsed() < PATIENCE }
+}
+
+fn protocols() -> Vec<Protocol> {
+    let mut protocols = Vec::new();
+    for (threads, operations) in [(2, 1), (2, 4), (2, 6), (3, 2), (4, 1), (5, 1), (4, 2)] {
+        protocols.push(Protocol {
+            name: format!("{threads} tasks x {operations} locks"),
+            tasks: threads + 1,
+            body: Arc::new(move || Box::pin(async move { locks(threads, operations) })),
+            in_shuttle: Arc::new(move || locks_in_shuttle(threads, operations)),
+        });
+    }
+    for (workers, tasks) in [(1, 2), (2, 2), (2, 3), (3, 2), (3, 3), (3, 4)] {
+        protocols.push(Protocol {
+            name: format!("scheduler, {workers} x {tasks}"),
+            tasks: workers + 1,
+            body: Arc::new(move || Box::pin(scheduler(workers, tasks))),
+            in_shuttle: Arc::new(move || scheduler_in_shuttle(workers, tasks)),
+        });
+    }
+    protocols
 }
 
 fn main() {
-    let mut protocols: Vec<Protocol> = Vec::new();
-    for (threads, operations) in [(2, 1), (2, 4), (2, 6), (3, 2), (4, 1), (5, 1), (4, 2)] {
-        let name = format!("{threads} tasks x {operations} lock operations");
-        protocols.push((
-            name,
-            threads as u64 + 1,
-            Arc::new(move || Box::pin(async move { locks(threads, operations) })),
-        ));
-    }
-    for (workers, tasks) in [(1, 2), (2, 2), (2, 3), (3, 2), (3, 3)] {
-        let name = format!("scheduler, {workers} workers, {tasks} tasks");
-        protocols.push((name, workers as u64 + 1, Arc::new(move || Box::pin(scheduler(workers, tasks)))));
-    }
-    println!("{:<34} {:>24} {:>24} {:>24}", "", "explore", "loom", "brute force");
-    for protocol in &protocols {
-        let loom = if protocol.1 <= 5 { cell(check(Engine::Loom, protocol)) } else { "-".into() };
-        let (explore, brute_force) = (cell(check(Engine::Explore, protocol)), cell(brute_force(protocol)));
-        println!("{:<34} {explore:>24} {loom:>24} {brute_force:>24}", protocol.0);
+    let titles = ["explore", "explore, 2 threads", "loom", "shuttle", "brute force"];
+    println!("{:<20} {}", "", titles.map(|title| format!("{title:>26}")).join(" "));
+    for protocol in protocols() {
+        let column = |search: fn(&Protocol) -> Searched| {
+            let protocol = protocol.clone();
+            Column::new(move || search(&protocol))
+        };
+        let mut columns = [
+            column(|it| check(it, Engine::Explore, 1)),
+            column(|it| check(it, Engine::Explore, 2)),
+            column(|it| check(it, Engine::Loom, 1)),
+            column(by_shuttle),
+            column(brute_force),
+        ];
+        for round in 0..ROUNDS {
+            for (at, column) in columns.iter_mut().enumerate() {
+                // loom has five tasks; what takes seconds is not repeated.
+                let is_slow = column.last.is_some_and(|last| !last.complete);
+                if !(at == 2 && protocol.tasks > 5) && !(round > 0 && is_slow) {
+                    column.round();
+                }
+            }
+        }
+        println!("{:<20} {}", protocol.name, columns.each_ref().map(|it| format!("{:>26}", it.cell())).join(" "));
     }
 }

@@ -21,6 +21,8 @@ pub struct Report {
     pub engine: Engine,
     /// Executions run.
     pub executions: u64,
+    /// Further executions, given up on their way since others have their outcome.
+    pub given_up: u64,
     /// Time taken.
     pub elapsed: Duration,
     /// The first execution that failed.
@@ -137,6 +139,7 @@ impl Report {
             name: name.into(),
             engine,
             executions: 0,
+            given_up: 0,
             elapsed: Duration::ZERO,
             failure: None,
             sampled: None,
