@@ -46,14 +46,17 @@ fn locks(threads: usize, operations: usize) {
 
 fn locks_in_shuttle(threads: usize, operations: usize) {
     let mutex = Arc::new(shuttle::sync::Mutex::new(()));
-    for _ in 0..threads {
-        let mutex = Arc::clone(&mutex);
-        shuttle::thread::spawn(move || {
-            for _ in 0..operations {
-                drop(mutex.lock());
-            }
-        });
-    }
+    let threads: Vec<_> = (0..threads)
+        .map(|_| {
+            let mutex = Arc::clone(&mutex);
+            shuttle::thread::spawn(move || {
+                for _ in 0..operations {
+                    drop(mutex.lock());
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("nobody panics"));
 }
 
 async fn scheduler(workers: usize, tasks: usize) {
@@ -76,24 +79,21 @@ async fn scheduler(workers: usize, tasks: usize) {
     }
 }
 
-/// The same; its channels have one receiver, so the workers share it under a mutex.
+/// The same, joined at the end; its channels have one receiver, so the workers share it under a mutex.
 fn scheduler_in_shuttle(workers: usize, tasks: usize) {
     use shuttle::sync::{Mutex, mpsc};
     let (work, input) = mpsc::sync_channel(tasks);
     let (output, done) = mpsc::sync_channel(0);
     let input = Arc::new(Mutex::new(input));
-    for _ in 0..workers {
-        let (input, output) = (Arc::clone(&input), output.clone());
-        shuttle::thread::spawn(move || {
-            loop {
-                let task = input.lock().expect("nobody panics").recv();
-                if task.is_err() {
-                    break;
-                }
+    let work_on = |input: Arc<Mutex<mpsc::Receiver<usize>>>, output: mpsc::SyncSender<bool>| {
+        move || {
+            while input.lock().expect("nobody panics").recv().is_ok() {
                 output.send(true).expect("done is not closed");
             }
-        });
-    }
+        }
+    };
+    let workers: Vec<_> =
+        (0..workers).map(|_| shuttle::thread::spawn(work_on(Arc::clone(&input), output.clone()))).collect();
     for task in 0..tasks {
         work.send(task).expect("work is not closed yet");
     }
@@ -101,6 +101,7 @@ fn scheduler_in_shuttle(workers: usize, tasks: usize) {
     for _ in 0..tasks {
         done.recv().expect("done is not closed");
     }
+    workers.into_iter().for_each(|worker| worker.join().expect("nobody panics"));
 }
 
 /// What one search did.
@@ -193,7 +194,14 @@ fn protocols() -> Vec<Protocol> {
     protocols
 }
 
+/// Has shuttle put its panic hook in place, and takes it out again: it tells of the panics by which loom says no.
+fn without_the_hook_of_shuttle() {
+    shuttle::check_dfs(|| (), Some(1));
+    drop(std::panic::take_hook());
+}
+
 fn main() {
+    without_the_hook_of_shuttle();
     let titles = ["explore", "explore, 2 threads", "loom", "shuttle", "brute force"];
     println!("{:<20} {}", "", titles.map(|title| format!("{title:>26}")).join(" "));
     for protocol in protocols() {
