@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use windtunnel_sim::faults::FaultPlan;
 use windtunnel_sim::{Patience, Sweep};
 
@@ -13,6 +13,7 @@ use crate::catalogue::{self, UsageError};
 use crate::history::HistoryArgs;
 use crate::job::Job;
 use crate::replay::ReplayArgs;
+use crate::terms::Terms;
 
 /// Tests concurrent and distributed code before it flies: simulated clusters, exhaustive models, known bugs.
 #[derive(Debug, Parser)]
@@ -39,9 +40,8 @@ pub(crate) enum Command {
     Model {
         /// The models; all of them if none is named.
         names: Vec<String>,
-        /// What explores the interleavings; each model's own by default.
-        #[arg(long, value_enum)]
-        engine: Option<Engine>,
+        #[command(flatten)]
+        terms: Terms,
         /// Runs just this execution of one model again: the word after `--schedule` in its report.
         #[arg(long)]
         schedule: Option<String>,
@@ -53,23 +53,6 @@ pub(crate) enum Command {
     },
     /// Says whether a history in a file is linearizable.
     History(HistoryArgs),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Engine {
-    /// Every interleaving of operations, under the memory model: five tasks, no time.
-    Loom,
-    /// Every order of critical sections: any number of tasks, and time.
-    Explore,
-}
-
-impl From<Engine> for windtunnel_model::Engine {
-    fn from(engine: Engine) -> Self {
-        match engine {
-            Engine::Loom => Self::Loom,
-            Engine::Explore => Self::Explore,
-        }
-    }
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,8 @@ pub(crate) enum UsageError {
     OneModel,
     #[error("the schedule is one of {of}, not of {engine}: leave --engine out, the schedule names its own")]
     OtherEngine { of: Engine, engine: Engine },
+    #[error("{option} is of the engine explore: leave --engine loom out")]
+    OfExplore { option: &'static str },
     #[error("{place}: {problem}")]
     File { place: String, problem: String },
     #[error("--html and --trace name the same file: give each one of its own")]

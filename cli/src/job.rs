@@ -4,18 +4,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
-use windtunnel_model::{Engine, Model, Report};
+use windtunnel_model::{Model, Report};
 use windtunnel_sim::{Patience, Scenario, Sweep, SweepReport};
 use windtunnel_suite::bugs::{self, Bug};
 
 use crate::STOP;
 use crate::catalogue::{self, UsageError};
+use crate::terms::Terms;
 
 /// One thing to run.
 pub(crate) enum Job {
     Scenario(&'static Scenario, Sweep),
-    /// With the engine to check it by, if not its own.
-    Model(&'static Model, Option<Engine>),
+    /// And how it is checked, if not as it says itself.
+    Model(&'static Model, Terms),
     Bug(&'static Bug),
 }
 
@@ -53,14 +54,15 @@ impl Job {
     pub(crate) fn everything() -> Result<Vec<Self>, UsageError> {
         // What a sweep asks for as well, and could not say so well if it is wrong.
         Patience::from_env()?;
-        let models = windtunnel_model::models().into_iter().map(|it| Self::Model(it, None));
+        let models = windtunnel_model::models().into_iter().map(|it| Self::Model(it, Terms::default()));
         let bugs = bugs::all().into_iter().map(Self::Bug);
         let scenarios = windtunnel_sim::scenarios().into_iter().map(|it| Self::Scenario(it, Sweep::new(0..it.seeds)));
         Ok(scenarios.chain(models).chain(bugs).collect())
     }
 
-    pub(crate) fn models(names: &[String], engine: Option<Engine>) -> Result<Vec<Self>, UsageError> {
-        Ok(catalogue::models(names)?.into_iter().map(|it| Self::Model(it, engine)).collect())
+    pub(crate) fn models(names: &[String], terms: Terms) -> Result<Vec<Self>, UsageError> {
+        terms.check()?;
+        Ok(catalogue::models(names)?.into_iter().map(|it| Self::Model(it, terms)).collect())
     }
 
     pub(crate) fn bugs(ids: &[String]) -> Result<Vec<Self>, UsageError> {
@@ -86,9 +88,9 @@ impl Job {
     pub(crate) fn run(&self, tick: &(dyn Fn() + Sync)) -> Row {
         match self {
             Self::Scenario(scenario, sweep) => Row::of_sweep(&sweep.run(scenario, &STOP, tick)),
-            Self::Model(model, engine) => {
-                let builder = (model.builder)().stop_when(&STOP);
-                let row = Row::of_model(&model.check_with(engine.map_or(builder, |engine| builder.engine(engine))));
+            Self::Model(model, terms) => {
+                let builder = terms.apply((model.builder)()).stop_when(&STOP);
+                let row = Row::of_model(&model.check_with(builder));
                 tick();
                 row
             }
@@ -124,7 +126,7 @@ impl Row {
     pub(crate) fn of_model(report: &Report) -> Self {
         let mut row = Self::new("model", &report.name, report.executions, report.elapsed);
         row.complete = report.is_complete();
-        row.symptom = (!report.bounds().is_empty()).then(|| format!("bounded: {}", report.bounds().join("; ")));
+        row.symptom = report.remarks();
         if let Some(failure) = &report.failure {
             row.fail(failure.kind.word().to_lowercase(), report.replay_command(), report.to_string());
         } else if report.was_interrupted() {

@@ -8,6 +8,7 @@ mod history;
 mod job;
 mod output;
 mod replay;
+mod terms;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,13 +63,11 @@ fn run(cli: Cli) -> Result<bool, UsageError> {
         }
         Command::Sweep(sweep) => Ok(output.run_all(&sweep.jobs()?)),
         Command::Replay(replay) => output.replay(&replay),
-        Command::Model { names, engine, schedule: None } => {
-            Ok(output.run_all(&Job::models(&names, engine.map(Into::into))?))
-        }
-        Command::Model { names, engine, schedule: Some(schedule) } => {
+        Command::Model { names, terms, schedule: None } => Ok(output.run_all(&Job::models(&names, terms)?)),
+        Command::Model { names, terms, schedule: Some(schedule) } => {
             let [name] = &names[..] else { return Err(UsageError::OneModel) };
             let schedule: Schedule = schedule.parse()?;
-            if let Some(engine) = engine.map(Into::into).filter(|engine| *engine != schedule.engine()) {
+            if let Some(engine) = terms.engine.map(Into::into).filter(|engine| *engine != schedule.engine()) {
                 return Err(UsageError::OtherEngine { of: schedule.engine(), engine });
             }
             Ok(output.replay_model(&catalogue::replay(name, &schedule)?))

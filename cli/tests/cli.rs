@@ -32,7 +32,7 @@ fn whoever_reads_the_output_may_stop() {
 
 #[test]
 fn bad_input_is_one_line_and_exit_status_2() {
-    let cases: [(&[&str], &str); 22] = [
+    let cases: [(&[&str], &str); 31] = [
         (&["swep"], "similar subcommand exists: 'sweep'"),
         (
             &["sweep", "scheduler::every_task_runs_despite_fault"],
@@ -61,6 +61,15 @@ fn bad_input_is_one_line_and_exit_status_2() {
         (&["model", "one_server_two_tasks", "--schedule", "0,1,2"], "is not a schedule"),
         (&["model", "one_server_two_tasks", "--schedule", "w1-da4e0fb5--"], "belongs to another model"),
         (&["model", "--schedule", "w1-da4e0fb5--"], "name just that model"),
+        (&["model", "one_server_two_tasks", "--schedule", "x1-da4e0fb5-1"], "run the model again with this version"),
+        (&["model", "--bound", "switches=2"], "write preemptions=N or delays=N"),
+        (&["model", "--bound", "delays=-1"], "write preemptions=N or delays=N"),
+        (&["model", "--sample", "pct"], "write pct:depth=D with D from 1 to 100, pos or random"),
+        (&["model", "--sample", "pct:depth=0"], "for example pct:depth=3"),
+        (&["model", "--executions", "0"], "write a number from 1 on"),
+        (&["model", "--seed", "1"], "--sample"),
+        (&["model", "--sample", "pos", "--bound", "delays=1"], "cannot be used with"),
+        (&["model", "--sample", "pos", "--engine", "loom"], "--sample is of the engine explore"),
     ];
     for (arguments, expected) in cases {
         let output = windtunnel(arguments);
@@ -292,4 +301,26 @@ fn ctrl_c_stops_cleanly_and_reports_what_was_done() {
     let mut text = String::new();
     sweep.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
     assert!(text.contains("interrupted") && text.contains("0 of 1 as they should be"), "{text}");
+}
+
+#[test]
+fn executions_of_a_model_are_drawn_or_bounded_on_demand_and_the_verdict_says_so() {
+    let model = |options: &[&str]| {
+        let arguments: Vec<&str> = ["model", "one_server_two_tasks", "--json"].iter().chain(options).copied().collect();
+        let output = windtunnel(&arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("one object");
+        assert_eq!(row["complete"], false, "{row}");
+        (row["runs"].as_u64().expect("a number"), row["symptom"].as_str().expect("a bound").to_owned())
+    };
+    let (runs, symptom) = model(&["--sample", "pct:depth=3", "--executions", "200", "--seed", "5"]);
+    assert_eq!(runs, 200);
+    assert!(
+        symptom.starts_with("bounded: PCT of depth 3, 200 executions, seed 5; a bug of depth 3 is missed with"),
+        "{symptom}"
+    );
+    let (_, symptom) = model(&["--engine", "explore", "--bound", "preemptions=1"]);
+    assert_eq!(symptom, "bounded: at most 1 preemptions");
+    let (_, symptom) = model(&["--bound", "delays=1"]);
+    assert_eq!(symptom, "bounded: at most 1 delays");
 }

@@ -162,6 +162,14 @@ impl Report {
         self.failure.is_none() && self.bounds.is_empty() && self.executions > 0
     }
 
+    /// What is to be said of the verdict if nothing failed: its bounds, and what the model assumes.
+    pub fn remarks(&self) -> Option<String> {
+        let bounded = (!self.bounds.is_empty()).then(|| format!("bounded: {}", self.bounds().join("; ")));
+        let assuming = (!self.assumptions.is_empty()).then(|| format!("assuming {}", self.assuming()));
+        let remarks: Vec<_> = bounded.into_iter().chain(assuming).collect();
+        (!remarks.is_empty()).then(|| remarks.join(", "))
+    }
+
     /// What a search did, beside its executions.
     pub(crate) fn add_assumptions(&mut self, assumptions: BTreeSet<String>, left_out: u64) {
         self.assumptions = assumptions;

@@ -17,7 +17,7 @@ fn most() -> u64 {
 }
 
 fn outcomes(program: &Arc<Program>, reduced: bool) -> Outcomes {
-    outcomes_of(Builder::new(), program, reduced)
+    outcomes_of(Builder::new().max_executions(most()), program, reduced)
 }
 
 fn outcomes_of(builder: Builder, program: &Arc<Program>, reduced: bool) -> Outcomes {
@@ -25,7 +25,7 @@ fn outcomes_of(builder: Builder, program: &Arc<Program>, reduced: bool) -> Outco
     let seen = Arc::clone(&log);
     let program = Arc::clone(program);
     let body = move || Arc::clone(&program).run(Arc::clone(&log));
-    builder.max_executions(most()).outcomes(reduced, body, move || read(&seen))
+    builder.outcomes(reduced, body, move || read(&seen))
 }
 
 /// A search is worth its time.
@@ -48,7 +48,7 @@ fn split(ends: &BTreeSet<String>) -> (BTreeSet<&String>, BTreeSet<&String>) {
 
 /// Compares the two on `cases` programs.
 fn compare(cases: u32, tasks: usize, ops: usize, timed: bool) {
-    compare_by(Builder::new(), cases, tasks, ops, timed);
+    compare_by(Builder::new().max_executions(most()), cases, tasks, ops, timed);
 }
 
 fn compare_by(builder: Builder, cases: u32, tasks: usize, ops: usize, timed: bool) {
@@ -96,7 +96,7 @@ fn the_reduction_finds_every_end_of_four_tasks() {
 #[test]
 fn the_reduction_finds_every_end_that_a_bound_on_preemptions_allows() {
     for (most, timed) in [(0, false), (1, false), (2, false), (0, true), (1, true)] {
-        compare_by(Builder::new().preemptions(most), cases() / 2, 3, 3, timed);
+        compare_by(Builder::new().max_executions(self::most()).preemptions(most), cases() / 2, 3, 3, timed);
     }
 }
 

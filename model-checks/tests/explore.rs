@@ -396,6 +396,11 @@ fn a_schedule_survives_unrelated_edits_of_the_program() {
         assert_eq!(*counter.lock().await, 2);
     });
     assert!(matches!(edited, Some(FailureKind::Panic { .. })), "steps within, and a task and a timer more");
+    let edited = replayed(&lost, || async {
+        spawn(time::sleep(time::secs(1)));
+        lost_update(1).await;
+    });
+    assert!(matches!(edited, Some(FailureKind::Panic { .. })), "tasks before");
     let edited = replayed(&leak, || async {
         opposite_orders().await;
         spawn(async { yield_now().await });

@@ -1,13 +1,17 @@
 //! The reduction of the explore engine on small programs, each of which needs one of its parts: it finds the ends that brute
 //! force found. (Random programs, loom, counts and reports: `model-checks/tests`.)
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex as StdMutex};
+use std::task::Poll;
 
-use windtunnel::sync::Mutex;
+use windtunnel::sync::{Mutex, RwLock};
+use windtunnel::task::yield_now;
 use windtunnel::{Receiver, Sender, channel, go, rand, select, spawn, time};
-use windtunnel_model::Builder;
+use windtunnel_model::{Builder, Engine, Report, Sampling};
+
+use crate::common::on_every_runtime;
 
 /// What the tasks of a program saw, by task.
 type Log = Arc<StdMutex<[String; 3]>>;
@@ -76,17 +80,71 @@ async fn clock(log: Log) {
     note(&log, 0, start.elapsed());
 }
 
+/// A buffer with one place, which two tasks try.
+#[expect(clippy::unused_async, reason = "a program is a future")]
+async fn buffers(log: Log) {
+    let values = go::named("values", 1);
+    let (sends, other) = (values.clone(), Arc::clone(&log));
+    spawn(async move {
+        for value in 0..2 {
+            note(&other, 0, sends.try_send(value).is_ok());
+        }
+    });
+    for _ in 0..2 {
+        note(&log, 1, values.try_recv().ok());
+    }
+}
+
+/// A reader beside a writer, and one that only tries.
+async fn readers(log: Log) {
+    let lock = Arc::new(RwLock::named("lock", 0));
+    let (writes, tries, other) = (Arc::clone(&lock), Arc::clone(&lock), Arc::clone(&log));
+    spawn(async move { *writes.write().await += 1 });
+    spawn(async move { note(&other, 0, tries.try_read().map(|read| *read)) });
+    note(&log, 1, *lock.read().await);
+}
+
+/// What is assumed for as long as nobody has looked at the clock: that shows another moment only if the timer fired before.
+async fn assumed_later(log: Log) {
+    let (sender, receiver) = channel(1);
+    let (start, other) = (time::Instant::now(), Arc::clone(&log));
+    spawn(async move {
+        note(&other, 0, start.elapsed());
+        sender.send(()).await.unwrap();
+    });
+    spawn(time::sleep(time::secs(1)));
+    note(&log, 1, time::assume_within(time::secs(1), "a reply takes less than a second", receiver.recv()).await);
+}
+
+/// What is assumed before a timer is armed: the clock shows another moment only if that is over, and the timer not dropped.
+async fn assumed_before(log: Log) {
+    let (sender, receiver) = channel(1);
+    let (start, other) = (time::Instant::now(), Arc::clone(&log));
+    let mut sleep = pin!(time::sleep(time::secs(1)));
+    let reply = async {
+        assert!(poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx))).await.is_pending(), "armed");
+        spawn(async move { note(&other, 0, start.elapsed()) });
+        spawn(async move { sender.send(()).await.unwrap() });
+        receiver.recv().await
+    };
+    note(&log, 1, time::assume_within(time::secs(1), "a reply takes less than a second", reply).await);
+}
+
 type Program = fn(Log) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Brute force finds the same number: in 66,640, 262,202, 39,378 and 32,340 executions for the first four, too many for a test.
 #[test]
 fn the_reduction_finds_as_many_ends_as_brute_force_finds() {
-    let programs: [(&str, Program, usize); 5] = [
+    let programs: [(&str, Program, usize); 9] = [
         ("channels", |log| Box::pin(channels(log)), 4),
         ("mutexes", |log| Box::pin(mutexes(log)), 8),
         ("timers", |log| Box::pin(timers(log)), 5),
         ("choices", |log| Box::pin(choices(log)), 6),
         ("clock", |log| Box::pin(clock(log)), 2),
+        ("buffers", |log| Box::pin(buffers(log)), 6),
+        ("readers", |log| Box::pin(readers(log)), 6),
+        ("assumed later", |log| Box::pin(assumed_later(log)), 2),
+        ("assumed before", |log| Box::pin(assumed_before(log)), 2),
     ];
     for (name, program, ends) in programs {
         let log = Log::default();
@@ -100,3 +158,183 @@ fn the_reduction_finds_as_many_ends_as_brute_force_finds() {
         assert!(found.executions < 100, "{name}: {}", found.executions);
     }
 }
+
+/// Under a bound brute force is quick: what it finds is what the search finds that leaves out what is equivalent.
+#[test]
+fn a_bound_on_preemptions_loses_nothing_within_it() {
+    let programs: [(Program, usize); 4] = [
+        (|log| Box::pin(channels(log)), 0),
+        (|log| Box::pin(mutexes(log)), 1),
+        (|log| Box::pin(timers(log)), 0),
+        (|log| Box::pin(choices(log)), 0),
+    ];
+    for (program, most) in programs {
+        let [all, found] = [false, true].map(|reduced| {
+            let log = Log::default();
+            let seen = Arc::clone(&log);
+            let body = move || {
+                *log.lock().unwrap() = <[String; 3]>::default();
+                program(Arc::clone(&log))
+            };
+            Builder::new().preemptions(most).outcomes(reduced, body, move || seen.lock().unwrap().join("| "))
+        });
+        assert_eq!(found.ends, all.ends);
+        assert!(found.executions <= all.executions, "{} {}", found.executions, all.executions);
+    }
+}
+
+fn explore() -> Builder {
+    Builder::new().engine(Engine::Explore)
+}
+
+/// Two tasks count to two, and each may overwrite what the other counted; others have nothing to do with it.
+async fn lost_update(others: usize) {
+    let (counter, noise) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let tasks: Vec<_> = (0..others + 2)
+        .map(|task| {
+            let (counter, noise) = (Arc::clone(&counter), Arc::clone(&noise));
+            spawn(async move {
+                if task >= 2 {
+                    *noise.lock().await += 1;
+                } else {
+                    let read = *counter.lock().await;
+                    *counter.lock().await = read + 1;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*counter.lock().await, 2, "an update was lost");
+}
+
+fn schedule(report: &Report) -> String {
+    let failure = report.failure.as_ref().expect("it fails");
+    assert!(failure.replays, "{report}");
+    failure.schedule.as_ref().expect("with a schedule").to_string()
+}
+
+#[test]
+fn the_same_seed_draws_the_same_executions_and_what_fails_is_shown_by_a_short_schedule() {
+    for sampling in [Sampling::Pct { depth: 2 }, Sampling::Pos, Sampling::Random] {
+        let report = || explore().sample(sampling).max_executions(1000).seed(7).check("lost", || lost_update(2));
+        let (first, again) = (report(), report());
+        assert_eq!(first.to_string(), again.to_string());
+        assert!(first.to_string().contains(&format!("(explore, {sampling}, seed 7; stopped")), "{first}");
+        // The others, one that reads, one that counts, the first that counts as well, and the main task.
+        let blocks = schedule(&first).split(',').count();
+        assert!(blocks <= 7, "{first}");
+    }
+}
+
+#[test]
+fn a_schedule_is_as_short_as_it_can_be_and_survives_edits() {
+    let report = explore().check("lost", || lost_update(0));
+    let found = schedule(&report);
+    assert!(found.ends_with("-panic-m,m1x2,m2,m1,m"), "{found}");
+    let found = found.parse().expect("a schedule");
+    let edited = || async {
+        spawn(time::sleep(time::secs(1)));
+        *Mutex::new(0).lock().await += 1;
+        lost_update(3).await;
+    };
+    let again = explore().replay("lost", edited, &found).expect("it still applies");
+    assert_eq!(again.failure.map(|failure| failure.kind.word()), Some("PANIC"));
+    let mended = explore().replay("lost", || async {}, &found).expect_err("it does not fail");
+    assert!(mended.to_string().contains("no longer applies"), "{mended}");
+}
+
+#[test]
+fn tasks_that_yield_to_each_other_do_not_keep_a_third_from_running() {
+    let report = explore().max_steps(300).check("fair", || async {
+        let flag = go::channel(2);
+        for _ in 0..2 {
+            let flag = flag.clone();
+            spawn(async move {
+                while flag.try_recv().is_err() {
+                    yield_now().await;
+                }
+            });
+        }
+        spawn(async move {
+            flag.send(()).await.unwrap();
+            flag.send(()).await.unwrap();
+        });
+    });
+    assert!(report.is_complete(), "{report}");
+}
+
+#[test]
+fn what_is_assumed_of_time_is_honoured_and_named() {
+    async fn lease(takes: u64) {
+        let ((ask, asked), (reply, replied)) = (channel(1), channel(1));
+        spawn(async move {
+            asked.recv().await;
+            time::sleep(time::secs(takes)).await;
+            reply.send(()).await
+        });
+        let lease = spawn(time::sleep(time::secs(3)));
+        let asks = async {
+            ask.send(()).await.unwrap();
+            replied.recv().await
+        };
+        time::assume_within(time::secs(3), "a reply takes less than the lease", asks).await;
+        lease.abort();
+    }
+    let named = "ok  complete, assuming a reply takes less than the lease  ";
+    let report = explore().check("quick", || lease(2));
+    assert!(report.to_string().contains(named), "{report}");
+    let report = explore().check("slow", || lease(3));
+    assert!(!report.is_complete() && report.failure.is_none(), "{report}");
+    assert!(report.to_string().contains("bounded (every execution contradicts what is assumed)"), "{report}");
+}
+
+/// Senders that choose what they send, and one that waits.
+async fn senders() {
+    let values = go::named("values", 1);
+    for sender in 0..3 {
+        let values = values.clone();
+        spawn(async move {
+            if sender == 0 {
+                time::sleep(time::secs(1)).await;
+            }
+            values.send(rand::choose(2)).await.unwrap();
+        });
+    }
+    for _ in 0..3 {
+        values.recv().await.unwrap();
+    }
+}
+
+#[test]
+fn threads_and_stretches_make_the_executions_of_one_search() {
+    let whole = explore().check("senders", senders).executions;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("search");
+    for stretch in [20, 100, 1000] {
+        let stretch = explore().threads(3).max_executions(stretch);
+        let report = (0..).map(|_| stretch.check_from("senders", senders, &file).unwrap());
+        let last = report.into_iter().find(Report::is_complete).expect("some stretch is the last");
+        assert_eq!(last.executions, whole, "{last}");
+    }
+}
+
+mod bodies {
+    use super::*;
+
+    pub(super) async fn what_is_assumed_of_time_changes_nothing_elsewhere() {
+        let (sender, receiver) = channel(1);
+        let sends = spawn(async move { sender.send(1).await });
+        let received = time::assume_within(time::millis(1), "a send is quick", receiver.recv());
+        assert_eq!(received.await, Some(1));
+        sends.await.unwrap().unwrap();
+        // Dropped while it waits, and never polled.
+        let (_sender, receiver) = channel::<u8>(0);
+        let waits = time::assume_within(time::millis(1), "somebody sends", receiver.recv());
+        assert_eq!(time::timeout(time::millis(2), waits).await, Err(time::Elapsed));
+        drop(time::assume_within(time::millis(1), "somebody sends", receiver.recv()));
+    }
+}
+
+on_every_runtime! { bodies: what_is_assumed_of_time_changes_nothing_elsewhere }

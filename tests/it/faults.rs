@@ -3,6 +3,7 @@
 //! In every run the table is only checked against the sources. `ci/faults.sh` plants the faults, one at a time, in a copy of
 //! the workspace, and runs the catcher of each: it must fail, and a fault that does not compile proves nothing.
 
+mod explore;
 mod patterns;
 mod table;
 
@@ -82,7 +83,7 @@ const PRIMITIVES: [&str; 51] = [
 ];
 
 fn faults() -> impl Iterator<Item = &'static Fault> {
-    table::FAULTS.iter().chain(patterns::FAULTS)
+    table::FAULTS.iter().chain(patterns::FAULTS).chain(explore::FAULTS)
 }
 
 fn workspace() -> &'static Path {

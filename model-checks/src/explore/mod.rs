@@ -11,6 +11,7 @@
 //! `try_lock`, a time limit, a `select!`, an abort): once anybody does, the search begins anew, without that shortcut.
 
 mod bound;
+mod nearby;
 mod path;
 mod replay;
 mod sample;

@@ -3,6 +3,7 @@
 use windtunnel::engine::explore::{CLOCK, Choices, Execution, MAIN, Names, begin_search};
 use windtunnel::engine::traced;
 
+use super::nearby::nearby;
 use super::shorten::shorten;
 use super::tree::{Tasks, has};
 use super::{Explorer, Failed, failed, verdict};
@@ -204,27 +205,4 @@ impl Explorer {
         let schedule = Some(Schedule::from_plan(&self.name, Plan { fails: word(&kind), blocks }));
         Failure { kind, tasks, execution, steps, schedule, replays }
     }
-}
-
-/// By how many steps a block is made longer or shorter to find a failure again in a program that was edited.
-const NUDGES: [isize; 6] = [1, -1, 2, -2, 3, -3];
-
-/// `blocks`, and what differs from them in the length of one or two.
-fn nearby(blocks: &[Block]) -> impl Iterator<Item = Vec<Block>> {
-    let nudges = (0..blocks.len()).filter(|at| blocks[*at].steps.is_some());
-    let nudges: Vec<_> = nudges.flat_map(|at| NUDGES.map(|by| (at, by))).collect();
-    let one = nudges.clone().into_iter().map(|it| vec![it]);
-    let first = nudges.clone();
-    let two = first
-        .into_iter()
-        .flat_map(move |a| nudges.clone().into_iter().filter(move |b| a.0 < b.0).map(move |b| vec![a, b]));
-    let all = std::iter::once(Vec::new()).chain(one).chain(two);
-    let blocks = blocks.to_vec();
-    all.take(2000).map(move |nudges| {
-        let mut nudged = blocks.clone();
-        for (at, by) in nudges {
-            nudged[at].steps = nudged[at].steps.map(|steps| steps.saturating_add_signed(by));
-        }
-        nudged
-    })
 }

@@ -98,8 +98,18 @@ fn setter(MetaNameValue { path, value, .. }: &MetaNameValue) -> syn::Result<Toke
 }
 
 pub(crate) fn model(tokens: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    const KNOWN: [&str; 7] =
-        ["engine", "preemptions", "max_executions", "max_seconds", "max_tasks", "max_steps", "max_ticks"];
+    const KNOWN: [&str; 10] = [
+        "engine",
+        "preemptions",
+        "delays",
+        "sample",
+        "seed",
+        "max_executions",
+        "max_seconds",
+        "max_tasks",
+        "max_steps",
+        "max_ticks",
+    ];
     let arguments = arguments(tokens, &KNOWN)?;
     let function: ItemFn = syn::parse2(item)?;
     check_signature(&function, 0, "async fn name()")?;

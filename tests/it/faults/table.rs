@@ -47,8 +47,6 @@ const POLLS: &str = "runtime/src/engine/watch.rs";
 const LIMIT: &str = "runtime/src/engine/limit.rs";
 const EXHAUSTIVE: &str = "tests/src/bugs/exhaustive.rs";
 const SIMULATED: &str = "tests/src/bugs/simulated.rs";
-const FOOTPRINT: &str = "runtime/src/engine/explore/footprint.rs";
-const EXPLORE_PATH: &str = "model-checks/src/explore/path.rs";
 const QUORUM: &str = "patterns/src/quorum.rs";
 
 macro_rules! faults {
@@ -566,19 +564,5 @@ impl Atomic {
         "an older version replaces a newer one" in QUORUM:
             "if newest.stamp < versioned.stamp {" => "if newest.stamp != versioned.stamp {",
             caught by "scenarios::quorum::linearizable_while_a_minority_fails";
-    }
-    "explore" {
-        "a race leaves nothing to be tried" in EXPLORE_PATH:
-            "_ if has(possible, task) => 1 << task," => "_ if has(possible, task) => 0,",
-            caught by "explore::the_reduction_finds_as_many_ends_as_brute_force_finds";
-        "who sleeps goes on to sleep, whatever is done" in EXPLORE_PATH:
-            "task != event.task && !footprint.conflicts(&event.footprint)" => "task != event.task && !footprint.conflicts(&Footprint::default())",
-            caught by "explore::the_reduction_finds_as_many_ends_as_brute_force_finds";
-        "who reads is not in the way of who writes" in FOOTPRINT:
-            "theirs == object && (writes || written)" => "theirs == object && (writes && written)",
-            caught by "explore::the_reduction_finds_as_many_ends_as_brute_force_finds";
-        "a timer that is disarmed was never to fire" in EXPLORE_PATH:
-            "node.backtrack |= 1 << CLOCK;" => "node.backtrack |= 0;",
-            caught by "explore::the_reduction_finds_as_many_ends_as_brute_force_finds";
     }
 }
