@@ -45,6 +45,9 @@ pub(crate) enum Command {
         /// Runs just this execution of one model again: the word after `--schedule` in its report.
         #[arg(long)]
         schedule: Option<String>,
+        /// Explores one model from where the search that the file keeps was stopped, and keeps it there when it is stopped again.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["schedule", "sample"])]
+        resume: Option<PathBuf>,
     },
     /// Checks that each known bug is found.
     Bugs {
@@ -107,7 +110,7 @@ pub(crate) fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| SEED_RANGE.into())
 }
 
-fn jobs(text: &str) -> Result<usize, String> {
+pub(crate) fn jobs(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|jobs| (1..=1024).contains(jobs)).ok_or_else(|| "write a number from 1 to 1024".into())
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
-use windtunnel_model::{Engine, Model, Report, Schedule, ScheduleError};
+use windtunnel_model::{Engine, Model, Report, SavedError, Schedule, ScheduleError};
 use windtunnel_sim::faults::PlanError;
 use windtunnel_sim::{LogFilterError, PatienceError, Scenario, text};
 use windtunnel_suite::bugs::{self, Bug};
@@ -13,8 +13,8 @@ use windtunnel_suite::bugs::{self, Bug};
 pub(crate) enum UsageError {
     #[error("there is no {kind} `{name}`{}; `windtunnel list` shows them all", .nearest.as_ref().map(|name| format!(": did you mean `{name}`?")).unwrap_or_default())]
     Unknown { kind: &'static str, name: String, nearest: Option<String> },
-    #[error("--schedule replays one execution of one model: name just that model")]
-    OneModel,
+    #[error("{option} is about one model: name just that model")]
+    OneModel { option: &'static str },
     #[error("the schedule is one of {of}, not of {engine}: leave --engine out, the schedule names its own")]
     OtherEngine { of: Engine, engine: Engine },
     #[error("{option} is of the engine explore: leave --engine loom out")]
@@ -27,6 +27,8 @@ pub(crate) enum UsageError {
     Unwritable { path: PathBuf, error: std::io::Error },
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Saved(#[from] SavedError),
     #[error(transparent)]
     Faults(#[from] PlanError),
     #[error(transparent)]
@@ -70,11 +72,16 @@ pub(crate) fn scenario(name: &str) -> Result<&'static Scenario, UsageError> {
 }
 
 /// Runs one execution of a model, or of a known bug, again.
+pub(crate) fn model(name: &str) -> Result<&'static Model, UsageError> {
+    let models = windtunnel_model::models();
+    find("model", name, &models, |it| it.name()).copied()
+}
+
 pub(crate) fn replay(name: &str, schedule: &Schedule) -> Result<Report, UsageError> {
     if let Some(replayed) = bugs::all().iter().find(|bug| bug.id == name).and_then(|bug| bug.replay(schedule)) {
         return Ok(replayed?);
     }
-    Ok(find("model", name, &windtunnel_model::models(), |it| it.name())?.replay(schedule)?)
+    Ok(model(name)?.replay(schedule)?)
 }
 
 /// The named ones; all if none is named.

@@ -10,6 +10,7 @@ use windtunnel_suite::bugs::{self, Bug};
 
 use crate::STOP;
 use crate::catalogue::{self, UsageError};
+use crate::output;
 use crate::terms::Terms;
 
 /// One thing to run.
@@ -89,7 +90,7 @@ impl Job {
         match self {
             Self::Scenario(scenario, sweep) => Row::of_sweep(&sweep.run(scenario, &STOP, tick)),
             Self::Model(model, terms) => {
-                let builder = terms.apply((model.builder)()).stop_when(&STOP);
+                let builder = terms.apply((model.builder)()).stop_when(&STOP).on_progress(output::show);
                 let row = Row::of_model(&model.check_with(builder));
                 tick();
                 row

@@ -63,9 +63,15 @@ fn run(cli: Cli) -> Result<bool, UsageError> {
         }
         Command::Sweep(sweep) => Ok(output.run_all(&sweep.jobs()?)),
         Command::Replay(replay) => output.replay(&replay),
-        Command::Model { names, terms, schedule: None } => Ok(output.run_all(&Job::models(&names, terms)?)),
-        Command::Model { names, terms, schedule: Some(schedule) } => {
-            let [name] = &names[..] else { return Err(UsageError::OneModel) };
+        Command::Model { names, terms, schedule: None, resume: None } => {
+            Ok(output.run_all(&Job::models(&names, terms)?))
+        }
+        Command::Model { names, terms, resume: Some(file), .. } => {
+            let [name] = &names[..] else { return Err(UsageError::OneModel { option: "--resume" }) };
+            output.resume(catalogue::model(name)?, &terms, &file)
+        }
+        Command::Model { names, terms, schedule: Some(schedule), resume: None } => {
+            let [name] = &names[..] else { return Err(UsageError::OneModel { option: "--schedule" }) };
             let schedule: Schedule = schedule.parse()?;
             if let Some(engine) = terms.engine.map(Into::into).filter(|engine| *engine != schedule.engine()) {
                 return Err(UsageError::OtherEngine { of: schedule.engine(), engine });

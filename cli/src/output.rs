@@ -1,18 +1,31 @@
 //! What a person, or a program, sees.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use windtunnel_model::Report;
+use windtunnel_model::{Engine, Model, Progress, Report};
 use windtunnel_sim::{Failure, LogFilter, Scenario};
 
 use crate::STOP;
 use crate::catalogue::{self, Entry, UsageError};
 use crate::job::{Job, Row};
 use crate::replay::ReplayArgs;
+use crate::terms::Terms;
+
+/// The bar that is shown now, if one is.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Shows how far the exploration is that is under way.
+pub(crate) fn show(progress: &Progress) {
+    if let Some(bar) = &*BAR.lock().unwrap_or_else(PoisonError::into_inner) {
+        bar.set_message(progress.to_string());
+    }
+}
 
 /// Where results go.
 pub(crate) struct Output {
@@ -57,12 +70,29 @@ impl Output {
         all_ran && rows.iter().all(Row::is_good)
     }
 
+    /// Goes on with the search that `file` keeps; whether it did not fail.
+    pub(crate) fn resume(&self, model: &Model, terms: &Terms, file: &Path) -> Result<bool, UsageError> {
+        terms.check()?;
+        let builder = terms.apply((model.builder)().engine(Engine::Explore)).stop_when(&STOP).on_progress(show);
+        let bar = self.progress(1);
+        bar.set_message(model.name());
+        let report = model.check_from(builder, file);
+        bar.finish_and_clear();
+        let good = self.replay_model(&report?);
+        if file.exists() {
+            eprintln!("windtunnel: the search is kept in {}: the same command goes on from there", file.display());
+        }
+        Ok(good)
+    }
+
     fn progress(&self, steps: u64) -> ProgressBar {
         if self.json || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed} (about {eta} left)  {msg}");
-        ProgressBar::new(steps).with_style(style.expect("a valid template"))
+        let bar = ProgressBar::new(steps).with_style(style.expect("a valid template"));
+        BAR.lock().unwrap_or_else(PoisonError::into_inner).replace(bar.clone());
+        bar
     }
 
     /// Where there is no bar: a line as each job ends, on stderr, so that a log shows how far it is.
@@ -135,12 +165,18 @@ impl Row {
         let extent = match (self.kind, self.complete) {
             ("scenario", _) => format!("{} runs", self.runs),
             ("bug", _) => self.extent_of_bug(),
-            (_, true) => format!("{} executions, complete", self.runs),
-            (_, false) => format!("{} executions", self.runs),
+            (_, true) => format!("{} executions, complete{}", self.runs, self.rate()),
+            (_, false) => format!("{} executions{}", self.runs, self.rate()),
         };
         let seconds = format!("{}.{:03} s", self.elapsed_ms / 1000, self.elapsed_ms % 1000);
         let symptom = self.symptom.clone().unwrap_or_default();
         vec![self.kind.into(), self.name.clone(), self.verdict.into(), extent, seconds, symptom]
+    }
+
+    /// Executions a second, where there were enough to tell.
+    fn rate(&self) -> String {
+        let rate = u128::from(self.runs) * 1000 / self.elapsed_ms.max(1);
+        if self.elapsed_ms < 100 { String::new() } else { format!(", {rate} a second") }
     }
 
     /// The checker, and what it took to see the bug.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use windtunnel_model::{Builder, Sampling};
 
-use crate::args::seed;
+use crate::args::{jobs, seed};
 use crate::catalogue::UsageError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,6 +39,9 @@ pub(crate) struct Terms {
     /// Stops after so many executions; those that are drawn are 10,000 by default.
     #[arg(long, value_name = "N", value_parser = executions, conflicts_with = "schedule")]
     executions: Option<u64>,
+    /// Threads of an exploration, 1 by default: with more, another execution may be the first that fails each time.
+    #[arg(long, value_name = "J", value_parser = jobs, conflicts_with_all = ["schedule", "sample"])]
+    threads: Option<usize>,
     /// The seed of the executions that are drawn; 0 by default.
     #[arg(long, value_name = "S", value_parser = seed, requires = "sample")]
     seed: Option<u64>,
@@ -50,6 +53,7 @@ impl Terms {
         let of_explore = match (self.bound, self.sample) {
             (_, Some(_)) => "--sample",
             (Some(Bound::Delays(_)), _) => "--bound delays=N",
+            _ if self.threads.is_some() => "--threads",
             _ => return Ok(()),
         };
         match self.engine {
@@ -67,6 +71,7 @@ impl Terms {
             None => builder,
         };
         let builder = self.sample.map_or(builder, |sample| builder.sample(sample.0));
+        let builder = self.threads.map_or(builder, |threads| builder.threads(threads));
         let builder = self.executions.map_or(builder, |most| builder.max_executions(most));
         self.seed.map_or(builder, |seed| builder.seed(seed))
     }

@@ -32,7 +32,7 @@ fn whoever_reads_the_output_may_stop() {
 
 #[test]
 fn bad_input_is_one_line_and_exit_status_2() {
-    let cases: [(&[&str], &str); 31] = [
+    let cases: [(&[&str], &str); 36] = [
         (&["swep"], "similar subcommand exists: 'sweep'"),
         (
             &["sweep", "scheduler::every_task_runs_despite_fault"],
@@ -61,6 +61,14 @@ fn bad_input_is_one_line_and_exit_status_2() {
         (&["model", "one_server_two_tasks", "--schedule", "0,1,2"], "is not a schedule"),
         (&["model", "one_server_two_tasks", "--schedule", "w1-da4e0fb5--"], "belongs to another model"),
         (&["model", "--schedule", "w1-da4e0fb5--"], "name just that model"),
+        (&["model", "--resume", "search"], "name just that model"),
+        (&["model", "one_server_two_tasks", "--resume", "Cargo.toml"], "is not a search that this version has saved"),
+        (
+            &["model", "one_server_two_tasks", "--resume", "search", "--engine", "loom"],
+            "check it with --engine explore",
+        ),
+        (&["model", "--threads", "0"], "--threads"),
+        (&["model", "--threads", "2", "--engine", "loom"], "--threads is of the engine explore"),
         (&["model", "one_server_two_tasks", "--schedule", "x1-da4e0fb5-1"], "run the model again with this version"),
         (&["model", "--bound", "switches=2"], "write preemptions=N or delays=N"),
         (&["model", "--bound", "delays=-1"], "write preemptions=N or delays=N"),
@@ -323,4 +331,24 @@ fn executions_of_a_model_are_drawn_or_bounded_on_demand_and_the_verdict_says_so(
     assert_eq!(symptom, "bounded: at most 1 preemptions");
     let (_, symptom) = model(&["--bound", "delays=1"]);
     assert_eq!(symptom, "bounded: at most 1 delays");
+}
+
+#[test]
+fn a_search_of_a_model_is_kept_in_a_file_and_goes_on_from_there() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("search").display().to_string();
+    let search = |options: &[&str]| {
+        let arguments: Vec<&str> = ["model", "two_servers_one_task"].iter().chain(options).copied().collect();
+        let output = windtunnel(&arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        (stdout(&output), stderr(&output))
+    };
+    let whole = search(&["--engine", "explore", "--json"]).0;
+    let whole: serde_json::Value = serde_json::from_str(&whole).expect("one object");
+    let (stopped, kept) = search(&["--resume", &file, "--executions", "10"]);
+    assert!(stopped.contains("bounded (stopped after 10 executions)  10 executions"), "{stopped}");
+    assert!(kept.contains("the same command goes on from there"), "{kept}");
+    let (done, _) = search(&["--resume", &file, "--threads", "2"]);
+    assert!(done.contains(&format!("complete  {} executions", whole["runs"])), "{done}");
+    assert!(!std::path::Path::new(&file).exists(), "there is nothing to go on from");
 }

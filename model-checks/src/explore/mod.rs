@@ -21,6 +21,7 @@ mod shorten;
 mod tree;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +48,20 @@ pub struct Progress {
     pub elapsed: Duration,
     /// The estimated share that is done, from 0 to 1: as if each alternative took as long as every other that is known so far.
     pub share: f64,
+}
+
+impl fmt::Display for Progress {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.executions + self.given_up;
+        let rate = (all as f64 / self.elapsed.as_secs_f64()) as u64;
+        write!(f, "{} executions, {rate} a second, about {:.0} % explored", self.executions, self.share * 100.0)
+    }
 }
 
 /// What an exploration that goes on after failures found.
