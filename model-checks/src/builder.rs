@@ -74,6 +74,7 @@ pub struct Builder {
     pub(crate) seed: u64,
     pub(crate) max_executions: Option<u64>,
     pub(crate) max_duration: Option<Duration>,
+    pub(crate) max_memory: Option<usize>,
     pub(crate) limits: Limits,
     pub(crate) stop: Option<&'static AtomicBool>,
     pub(crate) threads: usize,
@@ -99,6 +100,7 @@ impl Builder {
             seed: 0,
             max_executions: None,
             max_duration: None,
+            max_memory: None,
             limits,
             stop: None,
             threads: 1,
@@ -162,6 +164,14 @@ impl Builder {
     #[must_use]
     pub fn max_seconds(self, most: u64) -> Self {
         self.max_duration(Duration::from_secs(most))
+    }
+
+    /// Stops an exploration once what it knows of the states on its paths takes so many bytes: it grows with the steps of an
+    /// execution and the number of tasks, not with executions. What the program itself needs does not count. Of no effect on loom.
+    #[must_use]
+    pub fn max_memory(mut self, most: usize) -> Self {
+        self.max_memory = Some(most);
+        self
     }
 
     /// Fails an execution that has more tasks than this, main included; loom's own limit is 5, explore's 63.

@@ -23,6 +23,8 @@ pub struct Report {
     pub executions: u64,
     /// Further executions, given up on their way since others have their outcome.
     pub given_up: u64,
+    /// Steps of the longest execution of an exploration: what its memory grows with.
+    pub longest: usize,
     /// Time taken.
     pub elapsed: Duration,
     /// The first execution that failed.
@@ -45,6 +47,7 @@ pub(crate) enum Bound {
     Sampled { sampling: Sampling, executions: u64, seed: u64, missed: String },
     Executions(u64),
     Duration(Duration),
+    Memory(usize),
     Ticks,
     Foreign,
     Interrupted,
@@ -62,6 +65,7 @@ impl fmt::Display for Bound {
             }
             Bound::Executions(most) => write!(f, "stopped after {most} executions"),
             Bound::Duration(most) => write!(f, "stopped after {most:?}"),
+            Bound::Memory(most) => write!(f, "stopped when what is known of states took {most} bytes"),
             Bound::Ticks => f.write_str("intervals tick a bounded number of times"),
             Bound::Foreign => f.write_str("a task awaits something that is not windtunnel's"),
             Bound::Interrupted => f.write_str("interrupted"),
@@ -140,6 +144,7 @@ impl Report {
             engine,
             executions: 0,
             given_up: 0,
+            longest: 0,
             elapsed: Duration::ZERO,
             failure: None,
             sampled: None,

@@ -110,6 +110,7 @@ impl Explorer {
         let mut report = Report::new(&self.name, Engine::Explore);
         report.executions = search.executions.load(Ordering::Relaxed);
         report.given_up = search.given_up.load(Ordering::Relaxed);
+        report.longest = search.longest.load(Ordering::Relaxed);
         let left_out = search.left_out.load(Ordering::Relaxed);
         let (found, left) = search.into_parts();
         report.add_assumptions(found.assumptions, left_out);

@@ -248,6 +248,12 @@ impl Path {
         (0..index).rev().take_while(|&before| self.events[before].task == task).last().unwrap_or(index)
     }
 
+    /// Bytes that the path takes, spilled clocks and footprints aside.
+    pub(super) fn bytes(&self) -> usize {
+        let states: usize = self.nodes.iter().map(|node| node.bytes()).sum();
+        states + self.events.len() * size_of::<Event>()
+    }
+
     /// The estimated share of the search that is done, if all that is to be run from a state takes as long: what Knuth estimates a
     /// tree's size by ("Estimating the efficiency of backtrack programs", 1975).
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]

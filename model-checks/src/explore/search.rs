@@ -55,7 +55,9 @@ pub(super) struct Search<'a> {
     /// Executions of the search that this one goes on with, of either kind.
     before: u64,
     /// The most steps of an execution.
-    pub(super) deepest: AtomicUsize,
+    pub(super) longest: AtomicUsize,
+    /// Bytes that the paths of all threads took when they were measured last.
+    bytes: AtomicUsize,
     /// Every thread is to come to an end.
     halted: AtomicBool,
     /// Threads that have nothing to do.
@@ -105,7 +107,8 @@ impl<'a> Search<'a> {
             given_up: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             before: 0,
-            deepest: AtomicUsize::new(0),
+            longest: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             halted: AtomicBool::new(false),
             hungry: AtomicUsize::new(0),
             jobs: Mutex::new(vec![(path, None)]),
@@ -187,12 +190,18 @@ impl<'a> Search<'a> {
 
     /// Runs all that is to be run on `path` and what comes after it; gives back what is left when the search is halted.
     fn follow(&self, mut path: Path, mut next: Option<Next>, ended: &mut Ended<'_>) -> Option<Job> {
+        let mut bytes = 0;
         loop {
             if self.is_to_stop() {
                 return Some((path, next));
             }
             self.run_one(&mut path, next, ended);
-            next = Some(path.next(|path, at, left| self.choose(path, at, left))?);
+            bytes = self.measure(&path, bytes);
+            next = path.next(|path, at, left| self.choose(path, at, left));
+            if next.is_none() {
+                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                return None;
+            }
             self.feed(&path);
             self.show(&path);
         }
@@ -224,7 +233,7 @@ impl<'a> Search<'a> {
         // Until what came of it is told, it is not dropped: that runs the destructors of the model.
         let mut execution = self.explorer.start();
         let end = self.execute(&mut execution, path, next);
-        self.deepest.fetch_max(path.events.len(), Ordering::Relaxed);
+        self.longest.fetch_max(path.events.len(), Ordering::Relaxed);
         let assumptions = execution.assumptions();
         if !assumptions.is_empty() {
             self.found.lock().assumptions.extend(assumptions.into_iter().map(Into::into));
@@ -263,6 +272,19 @@ impl<'a> Search<'a> {
         let Some((path, next)) = path.split(|path, at, left| self.choose(path, at, left)) else { return };
         self.jobs.lock().push((path, Some(next)));
         self.more.notify_one();
+    }
+
+    /// Counts the bytes of `path`, which were so many before, and stops the search if all paths have too many.
+    fn measure(&self, path: &Path, before: usize) -> usize {
+        let Some(most) = self.explorer.builder.max_memory else { return 0 };
+        let bytes = path.bytes();
+        let others = self.bytes.fetch_sub(before, Ordering::Relaxed) - before;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if others + bytes > most {
+            self.add_bound(Bound::Memory(most));
+            self.halt();
+        }
+        bytes
     }
 
     /// Tells how far the search is, now and then.

@@ -93,6 +93,10 @@ impl Node {
         todo.sleepers[..place].iter().filter(commutes).cloned().collect()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.todo().sleepers.capacity() * size_of::<Sleeper>()
+    }
+
     /// How many tasks are to be run from here, and how many before the one that holds `place`.
     pub(super) fn share(&self, place: usize) -> (usize, usize) {
         let todo = self.todo();
