@@ -11,7 +11,7 @@ counts=$(awk '
   /^ *Doc-tests / { suite = "doc " $2 }
   /^running [0-9]+ tests?$/ { print suite, $2 }
 ' "$log" | sed -E 's/\(target\/debug\/deps\/([a-z_]+)-[0-9a-f]+\)/\1/')
-for suite in windtunnel_suite 'it/main.rs suite' 'tests/cli.rs cli' 'tests/counts.rs counts' 'tests/brute_force.rs brute_force' 'tests/explore.rs explore' 'clients.rs clients' 'tests/miri.rs miri' 'tests/stress.rs stress' 'tests/refused.rs refused' 'doc windtunnel' 'doc windtunnel_sim' 'doc windtunnel_model'; do
+for suite in windtunnel_suite 'it/main.rs suite' 'tests/cli.rs cli' 'tests/counts.rs counts' 'tests/brute_force.rs brute_force' 'tests/explore.rs explore' 'tests/schedules.rs schedules' 'tests/resume.rs resume' 'tests/limits.rs limits' 'clients.rs clients' 'tests/miri.rs miri' 'tests/stress.rs stress' 'tests/refused.rs refused' 'doc windtunnel' 'doc windtunnel_sim' 'doc windtunnel_model'; do
   if ! grep -qE "^$suite [1-9][0-9]*$" <<<"$counts"; then
     echo "ci/test.sh: suite '$suite' ran no test; the suites that ran:" >&2
     echo "$counts" >&2

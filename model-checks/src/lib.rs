@@ -27,6 +27,12 @@
 //!   each order of steps that can make a difference. It has up to 63 tasks, and time: an armed timer may fire at any moment, in
 //!   the order of deadlines, and the clock shows the deadline of the one that fired last.
 //!
+//! Where even explore cannot try everything, a model is bounded ([`preemptions`](Builder::preemptions), [`delays`](Builder::delays))
+//! or its executions are drawn at random ([`sample`](Builder::sample)); the verdict then says what was covered. What a model may
+//! assume of time it says by `windtunnel::time::assume_within`, and the verdict names that: "complete, assuming a reply takes less
+//! than the lease". A failure that explore finds is shown by a schedule that is as short as changes of the first one make it
+//! ([`Failure::steps`]), and which survives unrelated edits of the program ([`Schedule`]). A task that spins is shown with its loop.
+//!
 //! Random choices take every value. A verdict is
 //! *complete* only if the search ended by itself, under no bound. What the checker cannot see (std atomics and mutexes in the
 //! code under test, futures that are not windtunnel's) is not explored; a task that awaits such a future makes the verdict

@@ -64,14 +64,14 @@ struct Draw {
     luck: fastrand::Rng,
     /// The higher, the sooner; 0 for a task that was not met yet.
     priorities: [u64; MOST_TASKS],
-    /// Steps at which who runs is put below all others, and how many of them are to come.
-    changes: Vec<usize>,
+    /// Steps at which who runs is put below all others, each with the priority that it gets there.
+    changes: Vec<(usize, u64)>,
 }
 
 impl Draw {
     fn new(sampling: Sampling, mut luck: fastrand::Rng, steps: usize) -> Self {
         let depth = if let Sampling::Pct { depth } = sampling { depth } else { 1 };
-        let changes = (1..depth).map(|_| luck.usize(0..steps.max(1))).collect();
+        let changes = (1..depth).map(|low| (luck.usize(0..steps.max(1)), low as u64)).collect();
         Self { sampling, luck, priorities: [0; MOST_TASKS], changes }
     }
 
@@ -96,10 +96,10 @@ impl Draw {
                 self.priorities[task] = self.priority();
             }
         }
-        while let Some(at) = self.changes.iter().position(|change| *change == step) {
-            self.changes.swap_remove(at);
+        while let Some(at) = self.changes.iter().position(|(change, _)| *change == step) {
+            let (_, low) = self.changes.swap_remove(at);
             let highest = self.highest(enabled);
-            self.priorities[highest] = 1 + self.changes.len() as u64;
+            self.priorities[highest] = low;
         }
         self.highest(enabled)
     }

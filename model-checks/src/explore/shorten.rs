@@ -26,7 +26,7 @@ const FEW: usize = 3;
 const SEARCHED: u64 = 300;
 
 /// Steps of an execution that is too long for that.
-const LONG: usize = 1000;
+const LONG: usize = 300;
 
 /// The shortest schedule with this failure that was come to, from `blocks` or from one with few preemptions; `None` if `blocks` do
 /// not lead there.
