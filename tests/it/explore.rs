@@ -228,6 +228,39 @@ fn the_same_seed_draws_the_same_executions_and_what_fails_is_shown_by_a_short_sc
     }
 }
 
+/// Two tasks that must take turns, which is more than a search for few preemptions allows, among others.
+async fn turns() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..3 {
+        spawn(async {
+            for _ in 0..3 {
+                *Mutex::new(0).lock().await += 1;
+            }
+        });
+    }
+    let tasks = [0, 1].map(|task| {
+        let order = Arc::clone(&order);
+        spawn(async move {
+            for _ in 0..3 {
+                order.lock().await.push(task);
+            }
+        })
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_ne!(*order.lock().await, [0, 1, 0, 1, 0, 1]);
+}
+
+#[test]
+fn a_schedule_has_no_switch_that_its_failure_does_not_need() {
+    for seed in 0..4 {
+        let report = explore().sample(Sampling::Random).max_executions(3000).seed(seed).check("turns", turns);
+        // The main task, six turns, and the main task; two more where the mutex, which is handed on, has them wait in turn.
+        assert!(schedule(&report).split(',').count() <= 10, "{report}");
+    }
+}
+
 #[test]
 fn a_schedule_is_as_short_as_it_can_be_and_survives_edits() {
     let report = explore().check("lost", || lost_update(0));

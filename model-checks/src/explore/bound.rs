@@ -2,7 +2,7 @@
 //!
 //! *Preemptions* (Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007): switches away from a task that could have gone on.
 //! The reduction then needs more: an order that a race asks for may cost a preemption where another that is equivalent costs none.
-//! So it is tried from the beginning of the block as well, nobody sleeps, and no wait is left out (Coons, Musuvathi and McKinley,
+//! So it is tried from the beginning of the block as well, nobody sleeps, and no wait is left out (Coons, Musuvathi and `McKinley`,
 //! "Bounded partial-order reduction", OOPSLA 2013).
 //!
 //! *Delays* (Emmi, Qadeer and Rakamarić, "Delay-bounded scheduling", POPL 2011): a scheduler that lets each task run for as long as

@@ -173,7 +173,7 @@ impl Explorer {
             let task = draw.next(enabled, drawn.steps.len());
             let step = execution.step(task, &Choices::new()).expect("it can run");
             draw.made(&execution, task, &step);
-            drawn.met.ways *= step.choices.iter().map(|(_, ways)| *ways as f64).product::<f64>();
+            drawn.met.ways *= step.choices.iter().map(|(_, ways)| real(*ways as u64)).product::<f64>();
             drawn.steps.push((task, step.choices));
             if execution.wants_order() && !ordered {
                 drawn.end = End::WantsOrder;
@@ -197,14 +197,19 @@ impl Sampling {
     /// What is missed with what probability, in words.
     fn missed(self, met: &Met, counted: u64, executions: u64) -> String {
         let Self::Pct { depth } = self else {
-            let often = 1.0 / (1.0 - SMALL.powf(1.0 / executions.max(1) as f64));
+            let often = 1.0 / (1.0 - SMALL.powf(1.0 / real(executions.max(1))));
             return format!("a bug that one execution in {often:.0} shows is missed with probability ≤ {SMALL}");
         };
         let changes = i32::try_from(depth - 1).unwrap_or(i32::MAX);
-        let finds = 1.0 / (f64::from(met.tasks.max(1)) * (met.steps.max(1) as f64).powi(changes) * met.ways);
-        let missed = (1.0 - finds).powf(counted as f64);
+        let finds = 1.0 / (f64::from(met.tasks.max(1)) * real(met.steps.max(1) as u64).powi(changes) * met.ways);
+        let missed = (1.0 - finds).powf(real(counted));
         format!("a bug of depth {depth} is missed with probability ≤ {}", rounded_up(missed))
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is counted here is far below 2^53")]
+fn real(count: u64) -> f64 {
+    count as f64
 }
 
 /// With three decimals, or two digits.

@@ -71,7 +71,7 @@ faults! {
             caught by "explore::the_same_seed_draws_the_same_executions_and_what_fails_is_shown_by_a_short_schedule";
         "a schedule is not shortened" in SHORTEN:
             "let affordable = executions <= EXECUTIONS" => "let affordable = executions == 0",
-            caught by "explore::a_schedule_is_as_short_as_it_can_be_and_survives_edits";
+            caught by "explore::a_schedule_has_no_switch_that_its_failure_does_not_need";
         "a task that is spawned first makes all others strangers" in NEARBY:
             "child.saturating_add_signed(by)" => "child.saturating_add_signed(by - by)",
             caught by "explore::a_schedule_is_as_short_as_it_can_be_and_survives_edits";
