@@ -98,9 +98,22 @@ fn setter(MetaNameValue { path, value, .. }: &MetaNameValue) -> syn::Result<Toke
 }
 
 pub(crate) fn model(tokens: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    const KNOWN: [&str; 7] =
-        ["engine", "preemptions", "max_executions", "max_seconds", "max_tasks", "max_steps", "max_ticks"];
-    let arguments = arguments(tokens, &KNOWN)?;
+    const KNOWN: [&str; 8] = [
+        "engine",
+        "preemptions",
+        "max_executions",
+        "max_seconds",
+        "max_tasks",
+        "max_steps",
+        "max_ticks",
+        "test_executions",
+    ];
+    let mut arguments = arguments(tokens, &KNOWN)?;
+    let in_test = match value(&arguments, "test_executions") {
+        Some(most) => quote!(::core::option::Option::Some(#most)),
+        None => quote!(::core::option::Option::None),
+    };
+    arguments.retain(|argument| !argument.path.is_ident("test_executions"));
     let function: ItemFn = syn::parse2(item)?;
     check_signature(&function, 0, "async fn name()")?;
     let setters = arguments.iter().map(setter).collect::<syn::Result<Vec<_>>>()?;
@@ -117,6 +130,7 @@ pub(crate) fn model(tokens: TokenStream, item: TokenStream) -> syn::Result<Token
             package: ::core::env!("CARGO_PKG_NAME"),
             summary: #summary,
             builder: || ::windtunnel_model::Builder::new()#(#setters)*,
+            test_executions: #in_test,
             body: || ::std::boxed::Box::pin(#name()),
         };
         ::windtunnel_model::submit!(&#entry);
