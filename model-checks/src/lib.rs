@@ -33,6 +33,9 @@
 //! than the lease". A failure that explore finds is shown by a schedule that is as short as changes of the first one make it
 //! ([`Failure::steps`]), and which survives unrelated edits of the program ([`Schedule`]). A task that spins is shown with its loop.
 //!
+//! A model that is too large for `cargo test` names the executions after which its `#[test]` stops, and says that it is bounded;
+//! the command line searches it to the end: `#[windtunnel_model::test(engine = explore, test_executions = 1000)]`.
+//!
 //! Random choices take every value. A verdict is
 //! *complete* only if the search ended by itself, under no bound. What the checker cannot see (std atomics and mutexes in the
 //! code under test, futures that are not windtunnel's) is not explored; a task that awaits such a future makes the verdict
@@ -78,6 +81,8 @@ pub struct Model {
     pub summary: &'static str,
     /// Its limits.
     pub builder: fn() -> Builder,
+    /// Executions after which its `#[test]` stops, if it is too large for one; whoever checks it otherwise searches on.
+    pub test_executions: Option<u64>,
     /// Calls it.
     pub body: fn() -> Body,
 }
@@ -152,7 +157,10 @@ pub fn models() -> Vec<&'static Model> {
 pub fn run_test(model: &Model) {
     let report = match std::env::var("WINDTUNNEL_SCHEDULE") {
         Ok(text) => text.parse().and_then(|schedule| model.replay(&schedule)).unwrap_or_else(|error| panic!("{error}")),
-        Err(_) => model.check(),
+        Err(_) => {
+            let builder = (model.builder)();
+            model.check_with(model.test_executions.map_or(builder, |most| builder.max_executions(most)))
+        }
     };
     assert!(report.failure.is_none(), "\n{report}");
     println!("{report}");

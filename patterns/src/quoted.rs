@@ -28,6 +28,7 @@
 //! - *When the task exits.* Once it has said [`Status::Success`] or [`Status::BadInput`]; or when its [`Held`] is dropped, wherever
 //!   it stands.
 
+use std::collections::VecDeque;
 use std::future::Future;
 
 use windtunnel::task::spawn_named;
@@ -162,6 +163,8 @@ pub struct Held {
     statuses: Receiver<Status>,
     /// Whether the task has a character whose status was not received.
     owed: bool,
+    /// The characters that the task has not yet: that of the call under way, behind those of calls that were dropped.
+    given: VecDeque<char>,
 }
 
 impl Held {
@@ -175,7 +178,7 @@ impl Held {
         let (chars, to_read) = channel::named("chars", 1);
         let (said, statuses) = channel::named("statuses", 1);
         spawn_named("quoted string", hold(to_read, said));
-        Self { chars, statuses, owed: false }
+        Self { chars, statuses, owed: false, given: VecDeque::new() }
     }
 
     /// Reads `c`. It ends when the task has come to the next one.
@@ -186,18 +189,19 @@ impl Held {
     /// # Cancel safety
     /// Dropped, it has read `c`, if it was polled: the next call goes on behind it.
     pub async fn process(&mut self, c: char) -> Result<Status, Ended> {
-        if self.owed {
-            self.status().await?;
+        self.given.push_back(c);
+        loop {
+            if self.owed {
+                let status = self.statuses.recv().await.ok_or(Ended)?;
+                self.owed = false;
+                if self.given.is_empty() {
+                    return Ok(status);
+                }
+            }
+            let next = self.given.pop_front().expect("that of this call is the last");
+            self.chars.try_send(next).map_err(|_| Ended)?;
+            self.owed = true;
         }
-        self.chars.try_send(c).map_err(|_| Ended)?;
-        self.owed = true;
-        self.status().await
-    }
-
-    async fn status(&mut self) -> Result<Status, Ended> {
-        let status = self.statuses.recv().await.ok_or(Ended)?;
-        self.owed = false;
-        Ok(status)
     }
 }
 

@@ -98,7 +98,7 @@ fn setter(MetaNameValue { path, value, .. }: &MetaNameValue) -> syn::Result<Toke
 }
 
 pub(crate) fn model(tokens: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 11] = [
         "engine",
         "preemptions",
         "delays",
@@ -109,8 +109,14 @@ pub(crate) fn model(tokens: TokenStream, item: TokenStream) -> syn::Result<Token
         "max_tasks",
         "max_steps",
         "max_ticks",
+        "test_executions",
     ];
-    let arguments = arguments(tokens, &KNOWN)?;
+    let mut arguments = arguments(tokens, &KNOWN)?;
+    let in_test = match value(&arguments, "test_executions") {
+        Some(most) => quote!(::core::option::Option::Some(#most)),
+        None => quote!(::core::option::Option::None),
+    };
+    arguments.retain(|argument| !argument.path.is_ident("test_executions"));
     let function: ItemFn = syn::parse2(item)?;
     check_signature(&function, 0, "async fn name()")?;
     let setters = arguments.iter().map(setter).collect::<syn::Result<Vec<_>>>()?;
@@ -127,6 +133,7 @@ pub(crate) fn model(tokens: TokenStream, item: TokenStream) -> syn::Result<Token
             package: ::core::env!("CARGO_PKG_NAME"),
             summary: #summary,
             builder: || ::windtunnel_model::Builder::new()#(#setters)*,
+            test_executions: #in_test,
             body: || ::std::boxed::Box::pin(#name()),
         };
         ::windtunnel_model::submit!(&#entry);

@@ -121,3 +121,27 @@ pub async fn dropped_it_lets_the_senders_go() {
     let quit = Context::new();
     let _ = time::timeout(time::secs(1), chat::run(ui, server, Duration::ZERO, &quit, &mut notes)).await;
 }
+
+/// Two sources, one of which has two events, and a clock that has it quit: what is handled is a beginning of what either sent.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_sources_and_an_end_in_time() {
+    let ((typing, ui), (saying, server)) = inputs();
+    let quit = Context::named("quit");
+    for (name, events, source) in [("ui", "ab", typing), ("server", "x", saying)] {
+        spawn_named(name, async move {
+            for what in events.chars() {
+                source.send(what).await.ok();
+            }
+        });
+    }
+    let quitting = quit.clone();
+    spawn_named("quit", async move {
+        time::sleep(time::secs(1)).await;
+        quitting.cancel();
+    });
+    let mut notes = Notes::default();
+    let ended = chat::run(ui, server, Duration::ZERO, &quit, &mut notes).await;
+    let of = |events: &str| notes.0.chars().filter(|what| events.contains(*what)).collect::<String>();
+    assert!("ab".starts_with(&of("ab")) && "x".starts_with(&of("x")), "{}", notes.0);
+    assert!(ended == Ended::Quit(Cause::Cancelled) || notes.0.len() == 3, "{}", notes.0);
+}

@@ -1,6 +1,8 @@
 //! Deadlines of connections: [`over`] has what any connection must do, of which the models are those of a pipe. A timer may fire at any
 //! time there, and no time passes.
 
+use windtunnel::io::{AsyncReadExt, AsyncWriteExt};
+use windtunnel::{spawn, time};
 use windtunnel_patterns::pipe::pipe;
 
 /// What any connection must do; each takes both ends of one.
@@ -116,4 +118,35 @@ pub async fn a_read_against_its_deadline_loses_nothing() {
 pub async fn a_write_to_a_peer_that_does_not_read_fails() {
     let (here, there) = pipe(1);
     over::a_write_to_a_peer_that_does_not_read_fails(here, there).await;
+}
+
+/// Two requests with a deadline for each reply, to a peer that takes shorter for the first and longer for the second: a read that
+/// fails has lost nothing, and both sides end.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn replies_in_time_and_late() {
+    let (mut here, there) = pipe(1);
+    let peer = spawn(async move {
+        let (mut requests, mut replies) = windtunnel::io::split(there);
+        for delay in [10, 30] {
+            let request = requests.read_u8().await.expect("it comes");
+            time::sleep(time::millis(delay)).await;
+            replies.write_u8(request).await.expect("there is room");
+            replies.flush().await.expect("there is room");
+        }
+    });
+    for request in *b"ab" {
+        here.write_u8(request).await.expect("there is room");
+        here.flush().await.expect("there is room");
+        here.set_read_deadline(Some(time::Instant::now() + time::millis(20)));
+        let reply = here.read_u8().await;
+        here.set_read_deadline(None);
+        match reply {
+            Ok(reply) => assert_eq!(reply, request),
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+                assert_eq!(here.read_u8().await.expect("nothing was lost"), request);
+            }
+        }
+    }
+    peer.await.expect("nobody aborts it");
 }

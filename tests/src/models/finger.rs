@@ -66,3 +66,13 @@ pub async fn dropped_it_leaves_no_task() {
     assert_eq!(serving.await, Ok(Err(time::Elapsed)));
     asking.await.expect("nobody aborts it");
 }
+
+/// A question whose limits of time are those of its client and its server, over every order of theirs.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_question_in_time() {
+    let (here, there) = pipe(1);
+    let serving = spawn_named("server", async move { server().handle(there, Context::new()).await });
+    let asking = spawn_named("client", ask(here));
+    asking.await.expect("nobody aborts it");
+    serving.await.expect("nobody aborts it");
+}

@@ -102,3 +102,18 @@ pub async fn the_limit_drops_what_hangs() {
 pub async fn dropped_it_leaves_no_call() {
     let _ = time::timeout(LIMIT, beside_one_that_hangs(Ok(1))).await;
 }
+
+/// Four replicas, at their times: one fails, one hangs, and two answer, one of them perhaps too late.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn four_replicas_in_time() {
+    let calls = (1..=4).map(|n| async move {
+        match n {
+            1 => forever().await,
+            2 => time::sleep(LIMIT / 2).await,
+            _ => time::sleep(LIMIT * n / 4).await,
+        }
+        spawn(async move { if n == 2 { Err("no") } else { Ok(n as usize) } }).await.expect("nobody aborts it")
+    });
+    let outcome = first::response(calls, LIMIT).await;
+    assert!(matches!(outcome, Ok(3 | 4)) || timed_out(&outcome), "{outcome:?}");
+}

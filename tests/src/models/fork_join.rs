@@ -55,3 +55,30 @@ pub async fn dropped_early_it_drops_the_jobs_under_way() {
     let mut results = fork_join([(), ()], TWO, |()| forever());
     assert_eq!(time::timeout(time::millis(10), results.next()).await, Err(time::Elapsed));
 }
+
+/// The results of these jobs, each of which takes its time, by so many workers: each is done once, and all workers end.
+async fn each_in_its_time(jobs: std::ops::Range<u32>, workers: NonZeroUsize) {
+    let job = |n: u32| async move {
+        time::sleep(time::millis(n.into())).await;
+        n + 1
+    };
+    let mut results = fork_join(jobs.clone(), workers, job);
+    let mut seen = Vec::new();
+    while let Some(done) = results.next().await {
+        seen.push(done);
+    }
+    seen.sort_unstable_by_key(|done| done.job);
+    assert!(seen.into_iter().eq(jobs.enumerate().map(|(job, n)| done(job, n + 1))));
+}
+
+/// Two workers share three jobs, each of which takes its time.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_workers_three_jobs_in_time() {
+    each_in_its_time(10..13, TWO).await;
+}
+
+/// Three workers share three jobs, each of which takes its time.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn three_workers_three_jobs_in_time() {
+    each_in_its_time(10..13, TWO.saturating_add(1)).await;
+}

@@ -10,6 +10,7 @@ use windtunnel_patterns::lookup::{Form, Found, lookup};
 use super::task::forever;
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
+const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 async fn resolve(host: String) -> Result<Vec<IpAddr>, String> {
@@ -94,4 +95,48 @@ pub async fn wait_group_dropped_leaves_no_lookup() {
 #[windtunnel_model::test]
 pub async fn par_dropped_leaves_no_lookup() {
     dropped(Form::Par(Some(ONE))).await;
+}
+
+/// What every form gives for hosts whose look-ups take their time: the answers, in the order of the list.
+async fn each_in_its_time(form: Form, hosts: u8) {
+    let slow = |host: String| async move {
+        let number: u8 = host.parse().expect("a number");
+        time::sleep(time::millis(10 - u64::from(number))).await;
+        Ok::<_, String>(vec![IpAddr::from([10, 0, 0, number])])
+    };
+    let names: Vec<_> = (0..hosts).map(|n| n.to_string()).collect();
+    let found = lookup(names.clone(), slow, form).await;
+    let expected =
+        (0..hosts).zip(names).map(|(n, host)| Found { host, addresses: Ok(vec![IpAddr::from([10, 0, 0, n])]) });
+    assert!(found.iter().cloned().eq(expected), "{found:?}");
+}
+
+/// Three hosts, a task for each, which report on a channel.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn three_by_channel() {
+    each_in_its_time(Form::Channel, 3).await;
+}
+
+/// Three hosts, a task for each, counted.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn three_by_wait_group() {
+    each_in_its_time(Form::WaitGroup, 3).await;
+}
+
+/// Three hosts, a task for each, of which two look up at once.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn three_by_limit_inside() {
+    each_in_its_time(Form::LimitInside(TWO), 3).await;
+}
+
+/// Four hosts, a task for each, in two places.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn four_by_limit_before() {
+    each_in_its_time(Form::LimitBefore(TWO), 4).await;
+}
+
+/// Four hosts, a task for each, by `Par`, two at once.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn four_by_par() {
+    each_in_its_time(Form::Par(Some(TWO)), 4).await;
 }

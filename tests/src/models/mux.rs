@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use windtunnel::io::{AsyncRead, AsyncWrite, ReadBuf};
+use windtunnel::task::JoinError;
 use windtunnel::{spawn, time};
 use windtunnel_patterns::frame::{Frame, FrameReader, FrameWriter, HEADER};
 use windtunnel_patterns::mux::{Lost, Mux, MuxError, Options, Stats, kind, serve};
@@ -240,4 +241,34 @@ pub async fn a_dropped_server_leaves_no_handler() {
     FrameWriter::new(here, 1).write(&request).await.unwrap();
     let mut serving = pin!(serve(there, options(1), handler));
     begun(serving.as_mut()).await;
+}
+
+/// Callers at once, of whom the last is cancelled at any moment: the others have their own replies, and no place is left taken.
+async fn callers_and_a_cancel<const CALLERS: usize>(requests: [&'static str; CALLERS], in_flight: usize) {
+    let mux = scripted(in_flight, ECHO);
+    let callers = requests.map(|request| {
+        let mux = Arc::clone(&mux);
+        spawn(async move { mux.call(request).await })
+    });
+    callers[CALLERS - 1].abort();
+    for (caller, request) in callers.into_iter().zip(requests) {
+        match caller.await {
+            Ok(reply) => assert_eq!(reply.unwrap(), request),
+            Err(JoinError::Cancelled) => assert_eq!(request, requests[CALLERS - 1]),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(mux.stats().in_flight, 0);
+}
+
+/// Two callers, one of whom is cancelled.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_callers_and_a_cancel() {
+    callers_and_a_cancel(["a", "b"], 2).await;
+}
+
+/// Three callers for two places, one of whom is cancelled.
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+pub async fn three_callers_and_a_cancel() {
+    callers_and_a_cancel(["a", "b", "c"], 2).await;
 }

@@ -111,3 +111,19 @@ pub async fn dropped_it_leaves_no_job() {
     drop((held, par));
     assert_eq!(gone.recv().await, None, "what the jobs had is dropped");
 }
+
+/// Four jobs, of which no more than two run at once, each taking its time: the results are in order of start.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn four_jobs_two_at_once() {
+    let (mut par, inside) = (Par::limit(ONE.saturating_add(1)), Arc::new(Semaphore::new(2)));
+    for n in 0..4 {
+        let inside = Arc::clone(&inside);
+        let job = async move {
+            let _inside = inside.try_acquire().expect("the limit holds");
+            time::sleep(time::millis(5 - n)).await;
+            n
+        };
+        par.run(job).await;
+    }
+    assert_eq!(par.wait().await, [0, 1, 2, 3].map(Ok));
+}

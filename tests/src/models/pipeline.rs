@@ -107,3 +107,31 @@ pub async fn stages_that_are_chained_end_together() {
     drop(fourth);
     feeder.await.expect("it ends");
 }
+
+/// Everything that comes, and the end.
+async fn all(mut outputs: Outputs<u32>) -> Vec<u32> {
+    let mut all = Vec::new();
+    while let Some(output) = outputs.next().await {
+        all.push(output.expect("no panic"));
+    }
+    all
+}
+
+/// Two workers for three inputs, the earlier ones of which take longer: the outputs are in order.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_workers_keep_the_order_of_three_inputs_in_time() {
+    let slow = |n: u32| async move {
+        time::sleep(time::millis(10 - u64::from(n))).await;
+        n * n
+    };
+    assert_eq!(all(ordered(inputs(&[1, 2, 3]), TWO, 0, slow)).await, [1, 4, 9]);
+}
+
+/// Two stages of two workers each: every input comes out once.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_stages_of_two_workers_lose_nothing() {
+    let squares = unordered(inputs(&[2, 3]), TWO, 0, square);
+    let mut fourth = all(unordered(squares, TWO, 0, |square| async move { square.map_or(0, |n| n * n) })).await;
+    fourth.sort_unstable();
+    assert_eq!(fourth, [16, 81]);
+}

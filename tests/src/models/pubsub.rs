@@ -3,8 +3,32 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use windtunnel::task::spawn_named;
 use windtunnel::{spawn, time};
 use windtunnel_patterns::pubsub::{Notice, Options, Policy, PubSub, PublishError, SubscribeError, Subscription};
+
+/// Makes a body a model of each form that is too large for loom.
+macro_rules! large_of_every_form {
+    ($body:ident: $(#[doc = $doc:tt] $name:ident of $server:ident, bound($($bound:tt)*);)*) => {
+        $(
+            #[doc = $doc]
+            #[windtunnel_model::test(engine = explore, test_executions = 300 $($bound)*)]
+            pub async fn $name() {
+                $body(windtunnel_patterns::pubsub::$server::new()).await;
+            }
+        )*
+    };
+}
+
+large_of_every_form! {
+    two_by_two_by_two:
+    /// Two publishers, two subscribers, two events of each, and a cancel, with a mutex.
+    two_by_two_by_two_with_a_mutex of MutexServer, bound();
+    /// Two publishers, two subscribers, two events of each, and a cancel, with a loop.
+    two_by_two_by_two_with_a_loop of LoopServer, bound(, max_executions = 200_000);
+    /// Two publishers, two subscribers, two events of each, and a cancel, with helpers.
+    two_by_two_by_two_with_helpers of HelperServer, bound(, max_executions = 200_000);
+}
 
 /// Makes each body a model of each form. All interleavings of a loop, and more so of its helpers, are too many for most bodies:
 /// there the preemptions are limited, as far as that takes a second or so.
@@ -199,4 +223,30 @@ async fn everybody_sees_one_order(server: impl PubSub<u64>) {
     assert_eq!(rest(b).await.0, seen, "everybody sees the same order");
     seen.sort_unstable_by_key(|notice| matches!(notice, Notice::Event(1)));
     assert_eq!(seen, [0, 1].map(Notice::Event));
+}
+
+/// Two publishers of two events, a subscriber who stays and one who cancels when it likes: who stays has all, each publisher's in
+/// order, and the other one the beginning of that.
+async fn two_by_two_by_two(server: impl PubSub<u64>) {
+    let server = Arc::new(server);
+    let stays = subscribed(&*server, Policy::Wait(4)).await;
+    let mut goes = subscribed(&*server, Policy::Wait(4)).await;
+    let publishers = [[0, 1], [10, 11]].map(|events| {
+        let server = Arc::clone(&server);
+        spawn_named("publisher", async move { publish(&*server, events).await })
+    });
+    let going = spawn_named("goes", async move {
+        goes.cancel().await;
+        rest(goes).await
+    });
+    for publisher in publishers {
+        publisher.await.expect("it ends");
+    }
+    server.close().await;
+    let (all, missed) = rest(stays).await;
+    let (some, _) = going.await.expect("it ends");
+    assert!(all.starts_with(&some), "{some:?} of {all:?}");
+    let of = |events: [u64; 2]| all.iter().copied().filter(move |it| events.map(Notice::Event).contains(it));
+    assert!(of([0, 1]).eq([0, 1].map(Notice::Event)) && of([10, 11]).eq([10, 11].map(Notice::Event)), "{all:?}");
+    assert_eq!((all.len(), missed), (4, 0), "{all:?}");
 }

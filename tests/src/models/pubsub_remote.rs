@@ -80,3 +80,17 @@ pub async fn a_lost_connection_is_an_error() {
     // A task of its own, since loom gives those more stack than main.
     spawn(losing).await.expect("nobody aborts it");
 }
+
+/// A publisher against the cancel of a subscriber over a connection, who has what was published before it.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_publisher_against_a_cancel() {
+    let server = Arc::new(MutexServer::new());
+    let mut subscription = subscribe(connection(&server), &wanted(), &options()).await.expect("it is open");
+    let publishing = spawn(async move { server.publish(event("a", "one")).await.expect("it is open") });
+    subscription.cancel().await.expect("it is not lost");
+    if let Some(notice) = subscription.recv().await.expect("it is not lost") {
+        assert_eq!(notice, Notice::Event(event("a", "one")));
+        assert_eq!(subscription.recv().await, Ok(None));
+    }
+    publishing.await.expect("it ends");
+}

@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use windtunnel::channel::{self, Sender};
+use windtunnel::sync::Mutex;
+use windtunnel::task::spawn_named;
 use windtunnel::{spawn, time};
 use windtunnel_patterns::quorum::{CallError, Client, QuorumError, Reads, Replica, Request, Transport, Versioned};
 
@@ -71,4 +74,88 @@ pub async fn a_dropped_read_leaves_no_call() {
     if let Ok(outcome) = reading.await {
         assert_eq!(outcome, Err(QuorumError::NoQuorum { answers: 0, needed: 2 }));
     }
+}
+
+/// Replicas that are reached by messages: each is a task with a mailbox, and replies to whom the message names. The last one is slow.
+#[derive(Clone)]
+struct Mail(Arc<[Mailbox]>);
+
+/// Takes requests, each with where its reply goes.
+type Mailbox = Sender<(Request, Sender<Versioned>)>;
+
+impl Mail {
+    fn new(count: usize) -> Self {
+        Self((0..count).map(Self::replica).collect())
+    }
+
+    fn replica(number: usize) -> Mailbox {
+        let (mailbox, requests) = channel::named::<(_, Sender<_>)>("mailbox", 3);
+        spawn_named(format!("replica {number}"), async move {
+            let replica = Replica::new(DEADLINE);
+            while let Some((request, reply)) = requests.recv().await {
+                // Its client may have its quorum.
+                reply.try_send(replica.answer(request)).ok();
+            }
+        });
+        mailbox
+    }
+}
+
+impl Transport for Mail {
+    async fn call(&self, replica: usize, request: Request) -> Result<Versioned, CallError> {
+        if replica + 1 == self.0.len() {
+            time::sleep(DEADLINE / 2).await;
+        }
+        let (reply, replies) = channel::named("reply", 1);
+        self.0[replica].send((request, reply)).await.expect("a replica lives as long as its clients");
+        Ok(replies.recv().await.expect("a replica replies"))
+    }
+}
+
+fn by_mail(reads: Reads) -> Client<Mail> {
+    Client::over(Mail::new(3), 3, 1, reads, DEADLINE, 1).expect("they are enough")
+}
+
+/// Replicas that are one step away, each behind a lock that orders its requests; the last one is slow.
+#[derive(Clone)]
+struct Near(Arc<[Mutex<Replica>]>);
+
+impl Transport for Near {
+    async fn call(&self, replica: usize, request: Request) -> Result<Versioned, CallError> {
+        if replica + 1 == self.0.len() {
+            time::sleep(DEADLINE / 2).await;
+        }
+        Ok(self.0[replica].lock().await.answer(request))
+    }
+}
+
+/// Three replicas, one of them slow: a read ends at its quorum, which is there in time or not.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_read_beside_a_slow_replica() {
+    let near = Near((0..3).map(|_| Mutex::new(Replica::new(DEADLINE))).collect());
+    let client = Client::over(near, 3, 1, Reads::Regular, DEADLINE, 1).expect("they are enough");
+    match client.read("key").await {
+        Ok(value) => assert_eq!(value, None),
+        Err(error) => assert!(matches!(error, QuorumError::NoQuorum { answers: 0 | 1, needed: 2 }), "{error}"),
+    }
+}
+
+/// Three replicas as tasks, one of them slow: a read ends at its quorum, and no task is left.
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+pub async fn a_read_by_mail_beside_a_slow_replica() {
+    match by_mail(Reads::Regular).read("key").await {
+        Ok(value) => assert_eq!(value, None),
+        Err(error) => assert!(matches!(error, QuorumError::NoQuorum { answers: 0 | 1, needed: 2 }), "{error}"),
+    }
+}
+
+/// Three replicas as tasks, one of them slow; two reads while a write is under way: the later one is not behind the earlier.
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+pub async fn reads_by_mail_during_a_write_do_not_go_back() {
+    let client = by_mail(Reads::Atomic);
+    let mut writer = client.clone();
+    let writing = spawn(async move { writer.write("key", "one").await });
+    let reads = [client.read("key").await, client.read("key").await];
+    assert!(!matches!(reads, [Ok(Some(_)), Ok(None)]), "{reads:?}");
+    writing.await.expect("nobody aborts it").ok();
 }

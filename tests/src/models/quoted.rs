@@ -59,3 +59,16 @@ pub async fn dropped_in_a_call_it_leaves_no_task() {
     let status = reading.await.expect("nobody aborts it");
     assert!(matches!(status, Ok(Ok(Status::NeedMoreInput)) | Err(time::Elapsed)), "{status:?}");
 }
+
+/// A string of five characters, each call of which may be given up in time: what was given up was read, and has no other's status.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_string_of_calls_that_may_be_given_up() {
+    let mut reader = Held::new();
+    let string = ['"', 'a', '\\', '"', '"'];
+    for (place, c) in string.into_iter().enumerate() {
+        let expected = if place + 1 == string.len() { Status::Success } else { Status::NeedMoreInput };
+        if let Ok(status) = time::timeout(time::millis(10), reader.process(c)).await {
+            assert_eq!(status, Ok(expected), "at {place}");
+        }
+    }
+}

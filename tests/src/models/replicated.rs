@@ -162,3 +162,45 @@ pub async fn two_callers_do_not_disturb_each_other() {
 pub async fn dropped_it_leaves_no_call() {
     let _ = time::timeout(time::secs(1), call(&[Server::Hangs, Server::Answers(1)])).await;
 }
+
+/// Three servers, at their times: one hangs, one takes longer than the stagger, one less. The answer is of one that answers, the next
+/// call begins there, and no call is left.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn three_servers_in_time() {
+    let call_one = |server, ()| async move {
+        match server {
+            0 => forever().await,
+            1 => time::sleep(time::millis(15)).await,
+            _ => time::sleep(time::millis(5)).await,
+        }
+        Ok::<_, &str>(server)
+    };
+    let client = Client::new(vec![0, 1, 2], OPTIONS, call_one);
+    let outcome = client.call(()).await;
+    let preferred = client.preferred().await;
+    match outcome {
+        Ok(server) => assert!(server > 0 && [server, 2].contains(&preferred), "{server}, {preferred}"),
+        Err(_) => assert!(timed_out(&outcome), "{outcome:?}"),
+    }
+}
+
+/// Two callers, one of whose servers fails after a while: both have an answer of the other, unless their time is up.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_callers_of_servers_one_of_which_fails_in_time() {
+    let call_one = |server, ()| async move {
+        if server == 0 {
+            time::sleep(time::millis(5)).await;
+            return Err("no");
+        }
+        Ok(server)
+    };
+    let client = Arc::new(Client::new(vec![0, 1], OPTIONS, call_one));
+    let callers = [(); 2].map(|()| {
+        let client = Arc::clone(&client);
+        spawn(async move { client.call(()).await })
+    });
+    for caller in callers {
+        let outcome = caller.await.expect("nobody aborts it");
+        assert!(outcome == Ok(1) || timed_out(&outcome), "{outcome:?}");
+    }
+}

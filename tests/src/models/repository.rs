@@ -100,3 +100,23 @@ pub async fn dropped_it_leaves_no_task() {
     drop(map);
     caller.await.expect("it ends, with its answer or without");
 }
+
+/// Two callers at one key, each in time or not, and a close: each call that returned was executed, in one order.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_callers_in_time_and_a_close() {
+    let map = Repository::new();
+    let callers = ['a', 'b'].map(|value| {
+        let map = map.clone();
+        spawn(async move { time::timeout(time::millis(10), map.insert(0, value)).await })
+    });
+    let left = map.close().await.expect("it is open");
+    let mut before = Vec::new();
+    for caller in callers {
+        if let Ok(Ok(found)) = caller.await.expect("nobody aborts it") {
+            before.push(found);
+        }
+    }
+    assert!(before.is_empty() || left.contains_key(&0), "{before:?}, {left:?}");
+    let distinct: std::collections::HashSet<_> = before.iter().collect();
+    assert_eq!(distinct.len(), before.len(), "no two found the same: {before:?}");
+}

@@ -232,3 +232,26 @@ pub async fn a_dropped_stop_leaves_no_task() {
     assert_eq!(routers.event(2, 1).await, Ok(()));
     assert!(time::timeout(LIMIT, routers.stop()).await.is_err());
 }
+
+/// Two sources and two routers that end when nothing comes for a while: each event that was accepted is in one state, in order.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_sources_and_two_routers_that_may_end() {
+    let log = Log { alive: go::named("alive", 2), ended: go::named("ended", 8), ..Log::new() };
+    let options = Options { policy: Policy::Wait(1), idle: Some(time::secs(1)), ..Options::default() };
+    let routers = Arc::new(Routers::new(options, log.clone()));
+    let sources = [&[(1, 1), (2, 2)][..], &[(2, 3)]].map(|events| {
+        let routers = Arc::clone(&routers);
+        spawn_named("source", async move {
+            for &(router, event) in events {
+                assert_eq!(routers.event(router, event).await, Ok(()));
+            }
+        })
+    });
+    for source in sources {
+        source.await.expect("it ends");
+    }
+    routers.stop().await;
+    let mut heard = log.ended().concat();
+    heard.sort_unstable();
+    assert_eq!(heard, [1, 2, 3]);
+}

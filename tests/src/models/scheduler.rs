@@ -1,5 +1,7 @@
 //! The work scheduler under every interleaving.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use windtunnel::channel::{self, Receiver};
 use windtunnel::task::spawn_named;
 use windtunnel::{go, time};
@@ -117,4 +119,37 @@ pub async fn a_hung_call_ends_at_its_deadline() {
 pub async fn dropped_it_leaves_no_worker() {
     let scheduled = schedule(closed_after(&["a"]), 1, attempts(1), succeed);
     let _ = time::timeout(time::secs(1), scheduled).await;
+}
+
+/// Runs `tasks` tasks on these servers, in which the first call of task 0 fails: each task is done once, and every worker ends.
+async fn with_a_failure(servers: &[&'static str], tasks: usize) {
+    let calls = Arc::new(Mutex::new(vec![0; tasks]));
+    let counted = Arc::clone(&calls);
+    let call = move |_server, job: Job| {
+        let mut counts = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counts[job.task] += 1;
+        let fails = job.task == 0 && counts[0] == 1;
+        async move { if fails { Err("no") } else { Ok(()) } }
+    };
+    schedule(closed_after(servers), tasks, attempts(2), call).await.expect("the second call succeeds");
+    let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(calls.iter().enumerate().all(|(task, calls)| *calls == 1 + u32::from(task == 0)), "{calls:?}");
+}
+
+/// Two servers, two tasks, one failure, and the rest after it in its time: each task is done once, and every worker ends.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_servers_two_tasks_and_a_failure() {
+    with_a_failure(&["a", "b"], 2).await;
+}
+
+/// Three servers, three tasks, one failure: each task is done once, and every worker ends.
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+pub async fn three_servers_three_tasks_and_a_failure() {
+    with_a_failure(&["a", "b", "c"], 3).await;
+}
+
+/// The protocol on record at the size that loom does not end at: 3 workers, 3 tasks.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn protocol_3_workers_3_tasks() {
+    protocol(3, 3).await;
 }

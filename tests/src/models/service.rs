@@ -126,3 +126,23 @@ pub async fn dropped_it_leaves_no_connection() {
     let serving = spawn_named("service", time::timeout(time::secs(1), serving));
     assert_eq!(serving.await, Ok(Err(time::Elapsed)));
 }
+
+/// Two connections for one place, and a stop after a while: none is begun twice, each that has begun ends or is cut off, and
+/// nothing is left.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn two_connections_for_one_place_and_a_stop_in_time() {
+    let (stop, service) = (Context::named("stop"), Tell::new(false));
+    let incoming = Incoming::new([Ok(1), Ok(2)]);
+    let serving = spawn_named("service", serve(incoming, service.clone(), options(1), stop.clone()));
+    time::sleep(time::millis(10)).await;
+    stop.cancel();
+    let Drained { cut_off } = serving.await.expect("nobody aborts it");
+    let heard = service.heard();
+    let all = |what| heard.iter().filter(move |said| said.0 == what).map(|said| said.1).collect::<Vec<_>>();
+    let (mut begun, ended, refused) = (all("begun"), all("ended"), all("refused"));
+    assert!(ended.iter().all(|conn| begun.contains(conn)) && begun.len() <= 1, "{heard:?}");
+    assert!(cut_off > 0 || ended.len() == begun.len(), "{heard:?}, {cut_off} cut off");
+    begun.extend(refused);
+    begun.sort_unstable();
+    assert!(begun.windows(2).all(|pair| pair[0] < pair[1]), "{heard:?}");
+}

@@ -92,3 +92,14 @@ pub async fn dropped_it_leaves_no_task() {
     assert_eq!(serving.await, Ok(Err(time::Elapsed)));
     delivered.check(&sending.await.expect("nobody aborts it"));
 }
+
+/// A mail whose limits of time are the server's: it is accepted once it was delivered whole.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_mail_in_time() {
+    let (delivered, (here, there)) = (Delivered::default(), pipe(ROOM));
+    let server = delivered.server();
+    let serving = spawn_named("server", async move { server.handle(there, Context::new()).await });
+    let sending = spawn_named("client", send(here));
+    delivered.check(&sending.await.expect("nobody aborts it"));
+    serving.await.expect("nobody aborts it");
+}

@@ -144,3 +144,22 @@ pub async fn a_dropped_write_has_written_nothing() {
         assert_eq!(reader.await.expect("nobody aborts it"), expected);
     }
 }
+
+/// Three writers, one of which takes nothing: it is left out once its patience is over, and the others get all.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn one_of_three_is_too_slow_and_left_out() {
+    let options = Options { patience: Some(time::millis(10)), ..LEAVE_OUT };
+    let (slow, _reads_nothing) = pipe(0);
+    let ((one, reads_one), (two, reads_two)) = (pipe(4), pipe(4));
+    let mut tee = Tee::new([slow, one, two], options);
+    let readers = [reads_one, reads_two].map(read);
+    tee.write_all(b"a").await.expect("two are well");
+    tee.shutdown().await.expect("two are well");
+    let left_out: Vec<_> = tee.failures().iter().map(|failure| failure.writer).collect();
+    assert!(left_out.contains(&0), "{left_out:?}");
+    drop(tee);
+    for (number, reader) in (1..).zip(readers) {
+        let bytes = reader.await.expect("nobody aborts it");
+        assert!(bytes == b"a" || left_out.contains(&number), "{bytes:?}, {left_out:?}");
+    }
+}

@@ -158,3 +158,15 @@ pub async fn a_machine_that_is_closed_does_not_cool() {
     assert_ne!(machine.close().await, Err(OutOfOrder));
     assert_eq!(off.recv().await, Some(()));
 }
+
+/// One puts coins in while another presses, who may go away in time: what was paid was vended, and the rest is there.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_press_in_time_and_the_coins_for_it() {
+    let machine = Arc::new(machine(1, true));
+    let coins = Arc::clone(&machine);
+    let paying = spawn(async move { coins.insert(2).await.is_ok() });
+    let _ = time::timeout(time::millis(10), press(&machine)).await;
+    assert!(paying.await.expect("it ends"), "it is taken");
+    let Contents { takings, change, tray } = closed(machine).await;
+    assert!(takings + change == 2 && takings == 2 * tray.len() as u64, "{takings}, {change}, {tray:?}");
+}
