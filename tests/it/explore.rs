@@ -359,8 +359,8 @@ mod bodies {
     pub(super) async fn what_is_assumed_of_time_changes_nothing_elsewhere() {
         let (sender, receiver) = channel(1);
         let sends = spawn(async move { sender.send(1).await });
-        let received = time::assume_within(time::millis(1), "a send is quick", receiver.recv());
-        assert_eq!(received.await, Some(1));
+        let reply = time::assume_within(time::millis(1), "a send is quick", receiver.recv());
+        assert_eq!(reply.await, Some(1));
         sends.await.unwrap().unwrap();
         // Dropped while it waits, and never polled.
         let (_sender, receiver) = channel::<u8>(0);
