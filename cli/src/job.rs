@@ -32,6 +32,9 @@ pub(crate) struct Row {
     pub(crate) elapsed_ms: u128,
     pub(crate) symptom: Option<String>,
     pub(crate) replay: Option<String>,
+    /// Executions of explore until it saw a known bug that it looks for as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) explored: Option<u64>,
     /// What found a known bug.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checker: Option<&'static str>,
@@ -140,6 +143,7 @@ impl Row {
         let found = bug.check(&STOP);
         let mut row = Self::new("bug", bug.id, found.runs, found.elapsed);
         row.complete = found.complete;
+        row.explored = found.explored;
         row.checker = Some(bug.checker());
         row.replay = found.replay;
         row.verdict = if bug.is_excluded() { "excluded" } else { "found" };
@@ -164,6 +168,7 @@ impl Row {
             elapsed_ms: elapsed.as_millis(),
             symptom: None,
             replay: None,
+            explored: None,
             checker: None,
             trace: None,
             report: None,

@@ -181,13 +181,13 @@ impl Row {
 
     /// The checker, and what it took to see the bug.
     fn extent_of_bug(&self) -> String {
-        match self.checker.unwrap_or_default() {
+        let plural = if self.runs == 1 { "" } else { "s" };
+        let took = match self.checker.unwrap_or_default() {
             checker @ ("" | "compiler") => checker.into(),
-            checker @ ("exhaustive" | "race") => {
-                format!("{checker}, {} execution{}", self.runs, if self.runs == 1 { "" } else { "s" })
-            }
-            checker => format!("{checker}, {} seed{}", self.runs, if self.runs == 1 { "" } else { "s" }),
-        }
+            checker @ ("exhaustive" | "race") => format!("{checker}, {} execution{plural}", self.runs),
+            checker => format!("{checker}, {} seed{plural}", self.runs),
+        };
+        took + &self.explored.map(|executions| format!("; explore {executions}")).unwrap_or_default()
     }
 
     fn of_replay(scenario: &Scenario, trace: u64, real: std::time::Duration, failure: Option<&Failure>) -> Self {
@@ -200,6 +200,7 @@ impl Row {
             elapsed_ms: real.as_millis(),
             symptom: failure.map(Failure::symptom),
             replay: failure.map(Failure::replay_command),
+            explored: None,
             checker: None,
             trace: Some(format!("{trace:016x}")),
             report: None,

@@ -1,8 +1,9 @@
-//! Bugs that are found by trying every interleaving.
+//! Bugs that are found by trying every interleaving: by loom, and by explore, which must find the same.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use windtunnel_model::{Body, Builder, FailureKind, Report, Schedule, ScheduleError};
+use windtunnel_model::{Body, Builder, Engine, FailureKind, Report, Schedule, ScheduleError};
 
 use super::Verdict;
 
@@ -30,29 +31,78 @@ pub struct Expected {
     pub message: &'static str,
 }
 
+/// What became of the two programs in the search by one engine.
+pub(super) struct Searched {
+    engine: Engine,
+    buggy: Report,
+    mended: Report,
+}
+
 impl Exhaustive {
+    /// Searches both programs by both engines. What is shown, and replayed, is loom's.
     pub(super) fn verdict(&self, id: &str, stop: &'static AtomicBool) -> Verdict {
-        let builder = (self.builder)().stop_when(stop);
-        let buggy = builder.check(id, self.buggy).replayed_by(replay_template(id));
-        let mended = builder.check(&format!("{id}-mended"), self.mended);
-        let missed = self.expected.missing(&buggy).or_else(|| {
-            mended.failure.as_ref().map(|failure| format!("the mended program fails: {}", failure.kind.word()))
-        });
+        let [loom, explore] = [Engine::Loom, Engine::Explore].map(|engine| self.search(id, engine, stop));
+        let Searched { buggy, mended, .. } = &loom;
         Verdict {
             runs: buggy.executions,
+            explored: None,
             complete: mended.is_complete(),
             symptom: buggy.failure.as_ref().map(|it| it.kind.word().to_lowercase()).unwrap_or_default(),
             replay: buggy.replay_command(),
             report: buggy.to_string(),
             mended: mended.to_string(),
-            missed,
-            elapsed: buggy.elapsed + mended.elapsed,
+            missed: self.missed(&loom),
+            elapsed: loom.elapsed(),
         }
+        .explored_too(self, &explore)
+    }
+
+    /// Searches both programs.
+    pub(super) fn search(&self, id: &str, engine: Engine, stop: &'static AtomicBool) -> Searched {
+        let builder = (self.builder)().engine(engine).stop_when(stop);
+        let buggy = builder.check(id, self.buggy).replayed_by(replay_template(id));
+        let mended = builder.check(&format!("{id}-mended"), self.mended);
+        Searched { engine, buggy, mended }
+    }
+
+    /// Why the engine does not count as having found the bug; `None` if it does.
+    fn missed(&self, Searched { engine, buggy, mended }: &Searched) -> Option<String> {
+        let astray = || buggy.failure.as_ref().filter(|it| !it.replays).map(|_| "it does not replay".to_owned());
+        let fails = || mended.failure.as_ref().map(|it| format!("the mended program fails: {}", it.kind.word()));
+        let missed = self.expected.missing(buggy).or_else(astray).or_else(fails);
+        missed.map(|why| if *engine == Engine::Loom { why } else { format!("{engine}: {why}") })
     }
 
     pub(super) fn replay(&self, id: &str, schedule: &Schedule) -> Result<Report, ScheduleError> {
         let report = (self.builder)().replay(id, self.buggy, schedule)?;
         Ok(report.replayed_by(replay_template(id)))
+    }
+}
+
+impl Searched {
+    fn elapsed(&self) -> Duration {
+        self.buggy.elapsed + self.mended.elapsed
+    }
+
+    /// The report on the program as printed.
+    pub(super) fn report(&self) -> String {
+        self.buggy.to_string()
+    }
+}
+
+impl Verdict {
+    /// With what explore found in addition.
+    pub(super) fn explored_too(mut self, check: &Exhaustive, explore: &Searched) -> Self {
+        self.explored = Some(explore.buggy.executions);
+        self.complete &= explore.mended.is_complete();
+        self.mended = format!("{}\n{}", self.mended, explore.mended);
+        let missed = check.missed(explore);
+        if missed.is_some() {
+            self.report = format!("{}\n\n{}", self.report, explore.buggy);
+        }
+        self.missed = self.missed.or(missed);
+        self.elapsed += explore.elapsed();
+        self
     }
 }
 
@@ -73,6 +123,11 @@ impl Expected {
             && !message.contains(self.message)
         {
             return Some(format!("expected {} with `{}`, found `{message}`", self.word, self.message));
+        }
+        if (report.engine, self.word) == (Engine::Explore, "NO PROGRESS") {
+            // Of executions with a longer and longer loop, the first beyond the limit is one in which the loop has just ended, and
+            // its tasks with it.
+            return None;
         }
         let absent = self.tasks.iter().find(|(name, wait)| {
             !failure.tasks.iter().any(|task| task.label().starts_with(name) && task.wait == *wait)

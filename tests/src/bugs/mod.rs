@@ -35,7 +35,7 @@ mod xgo;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use windtunnel_model::{Report, Schedule, ScheduleError};
+use windtunnel_model::{Engine, Report, Schedule, ScheduleError};
 use windtunnel_sim::Scenario;
 
 pub use census::CENSUS;
@@ -60,10 +60,13 @@ pub struct Bug {
 /// How a bug is found.
 #[derive(Debug)]
 pub enum Check {
-    /// Every interleaving is tried.
+    /// Every interleaving is tried, by loom and by explore.
     Exhaustive(Exhaustive),
     /// A cluster is simulated, seed after seed.
     Simulated(Simulated),
+    /// A cluster is simulated; and a program with the same messages and less around them, which is too large for loom or needs
+    /// time, is searched by explore.
+    Both(Simulated, Exhaustive),
     /// Safe Rust refuses the program.
     Compiler {
         /// The program.
@@ -81,9 +84,11 @@ pub enum Check {
 /// What became of a bug.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Executions, or seeds, until the bug was seen.
+    /// Executions of loom, or seeds, until the bug was seen.
     pub runs: u64,
-    /// Whether the mended program was searched to the end, or over ten times the seeds that the bug took.
+    /// Executions of explore until it saw the bug as well; `None` if it was not asked.
+    pub explored: Option<u64>,
+    /// Whether the mended program was searched to the end by each engine, or run with ten times the seeds that the bug took.
     pub complete: bool,
     /// The failure in one line.
     pub symptom: String,
@@ -138,7 +143,7 @@ pub fn all() -> Vec<&'static Bug> {
 /// The buggy programs that are simulated, for one seed to be run again.
 pub fn scenarios() -> Vec<&'static Scenario> {
     let simulated = all().into_iter().filter_map(|bug| match &bug.check {
-        Check::Simulated(simulated) => Some(&simulated.buggy),
+        Check::Simulated(simulated) | Check::Both(simulated, _) => Some(&simulated.buggy),
         _ => None,
     });
     simulated.collect()
@@ -150,6 +155,12 @@ impl Bug {
         match &self.check {
             Check::Exhaustive(check) => check.verdict(self.id, stop),
             Check::Simulated(check) => check.verdict(stop),
+            Check::Both(simulated, exhaustive) => {
+                let explore = exhaustive.search(self.id, Engine::Explore, stop);
+                let mut verdict = simulated.verdict(stop).explored_too(exhaustive, &explore);
+                verdict.report = format!("{}\n\n{}", verdict.report, explore.report());
+                verdict
+            }
             Check::Compiler { refusal, .. } => Verdict::without_a_run("rejected by the compiler", refusal),
             Check::Excluded { reason } => Verdict::without_a_run(reason, ""),
         }
@@ -161,7 +172,7 @@ impl Bug {
     /// If the schedule is not one of this bug's.
     pub fn replay(&self, schedule: &Schedule) -> Option<Result<Report, ScheduleError>> {
         match &self.check {
-            Check::Exhaustive(check) => Some(check.replay(self.id, schedule)),
+            Check::Exhaustive(check) | Check::Both(_, check) => Some(check.replay(self.id, schedule)),
             _ => None,
         }
     }
@@ -171,7 +182,7 @@ impl Bug {
         match &self.check {
             Check::Exhaustive(check) if check.expected.word == "DATA RACE" => "race",
             Check::Exhaustive(_) => "exhaustive",
-            Check::Simulated(check) => check.checker,
+            Check::Simulated(check) | Check::Both(check, _) => check.checker,
             Check::Compiler { .. } => "compiler",
             Check::Excluded { .. } => "",
         }
@@ -187,6 +198,7 @@ impl Verdict {
     fn without_a_run(symptom: &str, report: &str) -> Self {
         Self {
             runs: 0,
+            explored: None,
             complete: true,
             symptom: symptom.to_owned(),
             replay: None,

@@ -45,9 +45,19 @@ pub(super) const fn simulated(
     programs: [Program; 2],
     message: &'static str,
 ) -> Check {
+    Check::Simulated(simulation(id, checker, programs, message))
+}
+
+/// As [`simulated`], for a bug that is found in another way as well.
+pub(super) const fn simulation(
+    id: &'static str,
+    checker: &'static str,
+    programs: [Program; 2],
+    message: &'static str,
+) -> Simulated {
     let [buggy, mended] = programs;
     let symptom = Symptom { message, tasks: &[] };
-    Check::Simulated(Simulated { checker, buggy: scenario(id, buggy), mended: scenario(id, mended), symptom })
+    Simulated { checker, buggy: scenario(id, buggy), mended: scenario(id, mended), symptom }
 }
 
 /// Points at which a search for the first failing seed begins, and the distance between two of them.
@@ -71,6 +81,7 @@ impl Simulated {
         });
         Verdict {
             runs: median,
+            explored: None,
             complete: !mended.interrupted,
             symptom: failure.as_ref().map(Failure::symptom).unwrap_or_default(),
             replay: failure.as_ref().map(Failure::replay_command),
