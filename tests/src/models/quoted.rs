@@ -61,7 +61,7 @@ pub async fn dropped_in_a_call_it_leaves_no_task() {
 }
 
 /// A string of five characters, each call of which may be given up in time: what was given up was read, and has no other's status.
-#[windtunnel_model::test(engine = explore, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
 pub async fn a_string_of_calls_that_may_be_given_up() {
     let mut reader = Held::new();
     let string = ['"', 'a', '\\', '"', '"'];

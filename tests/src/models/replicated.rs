@@ -185,7 +185,7 @@ pub async fn three_servers_in_time() {
 }
 
 /// Two callers, one of whose servers fails after a while: both have an answer of the other, unless their time is up.
-#[windtunnel_model::test(engine = explore, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
 pub async fn two_callers_of_servers_one_of_which_fails_in_time() {
     let call_one = |server, ()| async move {
         if server == 0 {

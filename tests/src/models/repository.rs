@@ -102,7 +102,7 @@ pub async fn dropped_it_leaves_no_task() {
 }
 
 /// Two callers at one key, each in time or not, and a close: each call that returned was executed, in one order.
-#[windtunnel_model::test(engine = explore, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
 pub async fn two_callers_in_time_and_a_close() {
     let map = Repository::new();
     let callers = ['a', 'b'].map(|value| {

@@ -234,7 +234,7 @@ pub async fn a_dropped_stop_leaves_no_task() {
 }
 
 /// Two sources and two routers that end when nothing comes for a while: each event that was accepted is in one state, in order.
-#[windtunnel_model::test(engine = explore, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
 pub async fn two_sources_and_two_routers_that_may_end() {
     let log = Log { alive: go::named("alive", 2), ended: go::named("ended", 8), ..Log::new() };
     let options = Options { policy: Policy::Wait(1), idle: Some(time::secs(1)), ..Options::default() };

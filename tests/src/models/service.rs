@@ -129,7 +129,7 @@ pub async fn dropped_it_leaves_no_connection() {
 
 /// Two connections for one place, and a stop after a while: none is begun twice, each that has begun ends or is cut off, and
 /// nothing is left.
-#[windtunnel_model::test(engine = explore, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 1000)]
 pub async fn two_connections_for_one_place_and_a_stop_in_time() {
     let (stop, service) = (Context::named("stop"), Tell::new(false));
     let incoming = Incoming::new([Ok(1), Ok(2)]);
@@ -140,7 +140,12 @@ pub async fn two_connections_for_one_place_and_a_stop_in_time() {
     let heard = service.heard();
     let all = |what| heard.iter().filter(move |said| said.0 == what).map(|said| said.1).collect::<Vec<_>>();
     let (mut begun, ended, refused) = (all("begun"), all("ended"), all("refused"));
-    assert!(ended.iter().all(|conn| begun.contains(conn)) && begun.len() <= 1, "{heard:?}");
+    assert!(ended.iter().all(|conn| begun.contains(conn)), "{heard:?}");
+    let mut at_once = 0;
+    for (what, _) in &heard {
+        at_once += i32::from(*what == "begun") - i32::from(*what == "ended");
+        assert!(at_once <= 1, "{heard:?}");
+    }
     assert!(cut_off > 0 || ended.len() == begun.len(), "{heard:?}, {cut_off} cut off");
     begun.extend(refused);
     begun.sort_unstable();

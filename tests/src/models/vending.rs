@@ -160,7 +160,7 @@ pub async fn a_machine_that_is_closed_does_not_cool() {
 }
 
 /// One puts coins in while another presses, who may go away in time: what was paid was vended, and the rest is there.
-#[windtunnel_model::test(engine = explore, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
 pub async fn a_press_in_time_and_the_coins_for_it() {
     let machine = Arc::new(machine(1, true));
     let coins = Arc::clone(&machine);
