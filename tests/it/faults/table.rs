@@ -93,8 +93,9 @@ faults! {
             "} else if self.buffer.len() < self.capacity {" => "} else if self.buffer.len() <= self.capacity {",
             caught by "conformance::loom::a_rendezvous_needs_both_sides";
         "the count of senders hides from the checker" in CHAN:
-            "use crate::backend::Atomic;"
-            => "struct Atomic(crate::backend::tokio::Atomic);
+            "use crate::backend::{Atomic, Effect};"
+            => "use crate::backend::Effect;
+struct Atomic(crate::backend::tokio::Atomic);
 impl Atomic {
     fn new(value: u32) -> Self {
         Self(crate::backend::tokio::Atomic::new(value))
