@@ -56,7 +56,9 @@ fn locks_in_shuttle(threads: usize, operations: usize) {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().expect("nobody panics"));
+    for thread in threads {
+        thread.join().expect("nobody panics");
+    }
 }
 
 async fn scheduler(workers: usize, tasks: usize) {
@@ -101,7 +103,9 @@ fn scheduler_in_shuttle(workers: usize, tasks: usize) {
     for _ in 0..tasks {
         done.recv().expect("done is not closed");
     }
-    workers.into_iter().for_each(|worker| worker.join().expect("nobody panics"));
+    for worker in workers {
+        worker.join().expect("nobody panics");
+    }
 }
 
 /// What one search did.
@@ -220,7 +224,8 @@ fn main() {
             for (at, column) in columns.iter_mut().enumerate() {
                 // loom has five tasks; what takes seconds is not repeated.
                 let is_slow = column.last.is_some_and(|last| !last.complete);
-                if !(at == 2 && protocol.tasks > 5) && !(round > 0 && is_slow) {
+                let is_too_large = at == 2 && protocol.tasks > 5;
+                if !is_too_large && (round == 0 || !is_slow) {
                     column.round();
                 }
             }

@@ -102,7 +102,7 @@ impl Explorer {
         if let Some(sampling) = self.builder.sampling {
             return self.sample(sampling);
         }
-        self.report(self.search(self.begin(true), |search| search.run())).0
+        self.report(self.search(self.begin(true), Search::run)).0
     }
 
     /// What a search has found, and what it left.
@@ -140,7 +140,7 @@ impl Explorer {
     }
 
     /// Runs a search, in one mode after another until one will do.
-    fn search<'a>(&'a self, first: Search<'a>, mut run: impl FnMut(&Search<'_>) -> Option<Mode>) -> Search<'a> {
+    fn search<'a>(&'a self, first: Search<'a>, mut run: impl FnMut(&Search<'a>) -> Option<Mode>) -> Search<'a> {
         let mut search = first;
         while let Some(mode) = run(&search) {
             search = Search::new(self, mode);

@@ -93,7 +93,7 @@ impl Explorer {
             Some(saved) => self.restore(saved, file)?,
             None => self.begin(true),
         };
-        let search = self.search(first, |search| search.run());
+        let search = self.search(first, Search::run);
         let saved = self.save(&search);
         let (report, jobs) = self.report(search);
         if report.failure.is_none() && !jobs.is_empty() {

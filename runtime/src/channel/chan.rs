@@ -264,7 +264,7 @@ impl<T> State<T> {
 
     /// What a send did that was not enqueued.
     pub(super) fn effect_of_send(&self, outcome: Option<Outcome>, wakers: &Wakers) -> Effect {
-        self.effect(outcome, wakers, || {
+        effect(outcome, wakers, || {
             let place = self.taken + self.buffer.len() as u64 - 1;
             // The place was free from the beginning, or from when the value before in it was taken.
             [SENDS, PLACES + place, (PLACES + place).wrapping_sub(self.capacity as u64)]
@@ -273,17 +273,7 @@ impl<T> State<T> {
 
     /// What a receive did that was not enqueued.
     pub(super) fn effect_of_recv(&self, outcome: Option<Outcome>, wakers: &Wakers) -> Effect {
-        self.effect(outcome, wakers, || [RECEIVES, RECEIVES, PLACES + self.taken - 1])
-    }
-
-    /// A send to the buffer and a receive from it commute if neither wakes anybody, unless it is the same value, or the room that
-    /// the receive makes is the one that the send needs.
-    fn effect(&self, outcome: Option<Outcome>, wakers: &Wakers, parts: impl FnOnce() -> [u64; 3]) -> Effect {
-        match outcome {
-            None | Some(Outcome::Closed) => Effect::Looked,
-            Some(Outcome::Done) if wakers.is_empty() => Effect::SharedBut(parts()),
-            Some(Outcome::Done) => Effect::Changed,
-        }
+        effect(outcome, wakers, || [RECEIVES, RECEIVES, PLACES + self.taken - 1])
     }
 
     /// Whether a send could go on at once, were nobody faster.
@@ -300,5 +290,15 @@ impl<T> State<T> {
         self.closed = true;
         self.receiving.close(wakers);
         self.sending.close(wakers);
+    }
+}
+
+/// A send to the buffer and a receive from it commute if neither wakes anybody, unless it is the same value, or the room that
+/// the receive makes is the one that the send needs.
+fn effect(outcome: Option<Outcome>, wakers: &Wakers, parts: impl FnOnce() -> [u64; 3]) -> Effect {
+    match outcome {
+        None | Some(Outcome::Closed) => Effect::Looked,
+        Some(Outcome::Done) if wakers.is_empty() => Effect::SharedBut(parts()),
+        Some(Outcome::Done) => Effect::Changed,
     }
 }

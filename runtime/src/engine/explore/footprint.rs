@@ -105,7 +105,7 @@ impl Footprint {
             *known = mode;
         }
         if let Effect::SharedBut(parts) = effect {
-            parts.iter().for_each(|&it| self.objects.push((part(object, it), Mode::Write)));
+            self.objects.extend(parts.map(|it| (part(object, it), Mode::Write)));
         }
         self.filters = [0; 3];
         self.objects.iter().for_each(|&(object, mode)| self.filters[mode as usize] |= bit(object));
@@ -156,8 +156,11 @@ impl Footprint {
     /// Whether the steps do not commute.
     #[inline]
     pub fn conflicts(&self, other: &Self) -> bool {
-        let ([reads, shares, writes], [read, shared, written]) = (self.filters, other.filters);
-        let meet = writes & (read | shared | written) | written & (reads | shares) | reads & shared | shares & read;
+        let ([reads, shares, writes], [their_reads, their_shares, their_writes]) = (self.filters, other.filters);
+        let meet = writes & (their_reads | their_shares | their_writes)
+            | their_writes & (reads | shares)
+            | reads & their_shares
+            | shares & their_reads;
         meet != 0 && self.really_conflicts(other) || self.yields || other.yields
     }
 
