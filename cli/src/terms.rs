@@ -27,7 +27,7 @@ impl From<Engine> for windtunnel_model::Engine {
 
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Terms {
-    /// What explores the interleavings; each model's own by default, explore where executions are drawn or delays are bounded.
+    /// What explores the interleavings; each model's own by default; explore with --sample, --bound delays=N or --threads.
     #[arg(long, value_enum)]
     pub(crate) engine: Option<Engine>,
     /// Tries only executions within a bound: with so many switches away from a task that could have gone on, or delays.
@@ -71,7 +71,10 @@ impl Terms {
             None => builder,
         };
         let builder = self.sample.map_or(builder, |sample| builder.sample(sample.0));
-        let builder = self.threads.map_or(builder, |threads| builder.threads(threads));
+        let builder = self.threads.map_or(builder, |threads| {
+            // To loom's models, which would take no notice of it, it is said which engine is meant.
+            builder.threads(threads).engine(windtunnel_model::Engine::Explore)
+        });
         let builder = self.executions.map_or(builder, |most| builder.max_executions(most));
         self.seed.map_or(builder, |seed| builder.seed(seed))
     }

@@ -138,27 +138,6 @@ fn a_task_that_spins_makes_no_progress_and_the_loop_is_shown_once() {
 }
 
 #[test]
-fn tasks_that_yield_to_each_other_do_not_keep_a_third_from_running() {
-    let report = explore().max_steps(300).check("fair", || async {
-        let flag = go::channel(2);
-        for _ in 0..2 {
-            let flag = flag.clone();
-            spawn(async move {
-                while flag.try_recv().is_err() {
-                    yield_now().await;
-                }
-            });
-        }
-        spawn(async move {
-            flag.send(()).await.unwrap();
-            flag.send(()).await.unwrap();
-        });
-    });
-    assert!(report.is_complete(), "{report}");
-    assert!(report.executions > 1, "{report}");
-}
-
-#[test]
 fn a_task_that_yields_until_a_timer_fires_makes_progress() {
     let report = explore().max_steps(300).check("fair clock", || async {
         let fired = go::channel(1);

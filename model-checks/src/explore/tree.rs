@@ -23,7 +23,6 @@ pub(super) struct Node {
 }
 
 /// What is still to be done at a state.
-#[derive(Clone, Default)]
 pub(super) struct Todo {
     /// Tasks to be run from here.
     pub(super) backtrack: Tasks,
