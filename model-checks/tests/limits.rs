@@ -37,10 +37,11 @@ static SHOWN: Mutex<Vec<Progress>> = Mutex::new(Vec::new());
 #[test]
 fn a_search_says_how_far_it_is_and_comes_to_all_of_it() {
     let show = |progress: &Progress| SHOWN.lock().unwrap().push(*progress);
-    let report = explore().on_progress(show).check("senders", || senders(5));
+    // As many senders as it takes for progress to be shown.
+    let mut reports = (5..9).map(|count| explore().on_progress(show).check("senders", move || senders(count)));
+    let report = reports.find(|_| !SHOWN.lock().unwrap().is_empty()).expect("some search takes long enough");
     assert!(report.is_complete(), "{report}");
     let shown = SHOWN.lock().unwrap();
-    assert!(!shown.is_empty(), "it takes long enough: {:?}", report.elapsed);
     for pair in shown.windows(2) {
         assert!(pair[0].executions <= pair[1].executions && pair[0].elapsed < pair[1].elapsed, "{pair:?}");
     }

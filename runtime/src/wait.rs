@@ -123,6 +123,11 @@ impl Signal {
         Self { state: Atomic::new(state), waker: UnsafeCell::new(None), seen: Cell::new(None), select }
     }
 
+    /// The word that says whether partners can claim.
+    pub(crate) fn word(&self) -> &Atomic {
+        &self.state
+    }
+
     /// Whether the stored waker is `waker`.
     pub(crate) fn has_waker(&self, waker: &Waker) -> bool {
         self.seen.get() == Some(waker_id(waker))

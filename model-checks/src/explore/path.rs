@@ -28,7 +28,8 @@ pub(super) struct Event {
     pub(super) task: usize,
     /// Its number among the steps of its task, from 1 on.
     number: u32,
-    enabled: Tasks,
+    enables: Tasks,
+    begins: bool,
     arms: bool,
     pub(super) place: usize,
     pub(super) choices: Choices,
@@ -169,10 +170,10 @@ impl Path {
         let own = self.events.iter().rposition(|event| event.task == task);
         let (number, mut clock) =
             own.map_or((1, Clock::new()), |own| (self.events[own].number + 1, self.events[own].clock.clone()));
+        let needed = self.needed(task, &step);
         let mut races = SmallVec::new();
         for (index, event) in self.events.iter().enumerate().rev() {
-            // Without what made the step possible it cannot be first.
-            if has(event.enabled, task) && own.is_none_or(|own| own < index) {
+            if needed.contains(&index) {
                 join(&mut clock, &event.clock);
             }
             if event.task != task && event.footprint.conflicts(&step.footprint) && !event.before(&clock) {
@@ -184,19 +185,36 @@ impl Path {
             clock.resize(task + 1, 0);
         }
         clock[task] = number;
-        let Step { footprint, choices, enabled, clock: used, .. } = step;
+        let Step { footprint, choices, enables, begins, clock: used, .. } = step;
         self.events.push(Event {
             footprint,
             clock,
             task,
             number,
-            enabled,
+            enables,
+            begins,
             arms: used.arms,
             place,
             choices,
             is_borrowed: false,
         });
         races
+    }
+
+    /// The steps without which `task` could not make `step`, those of its own aside: of those that let it go on, each that comes
+    /// before all of them.
+    fn needed(&self, task: usize, step: &Step) -> SmallVec<[usize; 4]> {
+        if !step.begins {
+            return SmallVec::new();
+        }
+        let began = self.events.iter().rposition(|event| event.task == task && event.begins).unwrap_or(0);
+        let enabling: SmallVec<[usize; 4]> =
+            (began..self.events.len()).filter(|&index| has(self.events[index].enables, task)).collect();
+        let is_needed = |&index: &usize| {
+            let event = &self.events[index];
+            enabling.iter().all(|&other| event.before(&self.events[other].clock))
+        };
+        enabling.iter().copied().filter(is_needed).collect()
     }
 
     /// Has some execution begin, where `earlier` was made, with what leads to `later` without it.

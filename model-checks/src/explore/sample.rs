@@ -108,7 +108,7 @@ impl Draw {
     fn made(&mut self, execution: &Execution, task: usize, step: &Step) {
         if self.sampling == Sampling::Pos {
             for other in 0..MOST_TASKS {
-                if other == task || has(step.enabled, other) || execution.races(other, &step.footprint) {
+                if other == task || has(step.enables, other) || execution.races(other, &step.footprint) {
                     self.priorities[other] = 0;
                 }
             }

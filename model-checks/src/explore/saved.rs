@@ -44,7 +44,7 @@ pub enum SavedError {
     NotExplored,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -68,7 +68,7 @@ struct SavedNode {
     spent: Spent,
     backtrack: u64,
     /// Task, what it touches, whether all of that is known.
-    sleepers: Vec<(usize, Vec<u32>, bool)>,
+    sleepers: Vec<(usize, Vec<u64>, bool)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -215,7 +215,7 @@ impl SavedNode {
 
     /// `None` if it is no state that a search can have.
     fn restore(self) -> Option<Arc<Node>> {
-        let sleeper = |(task, words, is_known): (usize, Vec<u32>, bool)| {
+        let sleeper = |(task, words, is_known): (usize, Vec<u64>, bool)| {
             let footprint = Footprint::from_words(&words)?;
             (task < 64).then_some(Sleeper { task, footprint, is_known })
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use windtunnel::sync::{Condvar, Context, Mutex, RwLock, Semaphore, WaitGroup};
 use windtunnel::task::{spawn_named, yield_now};
-use windtunnel::{go, rand, select, time};
+use windtunnel::{Receiver, Sender, channel, go, rand, select, time};
 
 /// An operation. Channels are numbered 0 and 1.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,14 @@ pub enum Op {
     Join(usize),
     /// Spawns one, and aborts it.
     Abort(usize),
+    /// Drops the task's half of a channel that has two.
+    DropSender,
+    DropReceiver,
+    /// Sends and receives there, while the task has its half.
+    SendOwned,
+    RecvOwned,
+    /// Receives from there, or from another one.
+    SelectOwned(usize),
     JoinTimeout(usize),
 }
 
@@ -78,6 +86,8 @@ fn op(timed: bool) -> BoxedStrategy<Op> {
         Just(Op::Close as fn(usize) -> Op),
         Just(Op::Len as fn(usize) -> Op),
         Just(Op::Select as fn(usize) -> Op),
+        Just(Op::Select as fn(usize) -> Op),
+        Just(Op::SelectOwned as fn(usize) -> Op),
         Just(Op::SelectNil as fn(usize) -> Op),
         Just(Op::SelectYield as fn(usize) -> Op),
         Just(Op::SelectDefault as fn(usize) -> Op),
@@ -103,6 +113,10 @@ fn op(timed: bool) -> BoxedStrategy<Op> {
         Op::Cancelled,
         Op::Choose,
         Op::Yield,
+        Op::DropSender,
+        Op::DropReceiver,
+        Op::SendOwned,
+        Op::RecvOwned,
     ]);
     if !timed {
         return prop_oneof![on_channel, other].boxed();
@@ -130,6 +144,14 @@ pub fn programs(tasks: usize, ops: usize, timed: bool) -> impl Strategy<Value = 
 }
 
 impl Program {
+    /// Whether a task has to do with the channel that has two halves.
+    fn owns(&self) -> bool {
+        let owned = |op: &Op| {
+            matches!(op, Op::DropSender | Op::DropReceiver | Op::SendOwned | Op::RecvOwned | Op::SelectOwned(_))
+        };
+        self.tasks.iter().flatten().any(owned)
+    }
+
     /// Whether a task lets others run first: to loom that is, until nobody else can run.
     #[allow(dead_code, reason = "not of use to every test")]
     pub fn yields(&self) -> bool {
@@ -154,6 +176,9 @@ struct Objects {
     condition: Arc<Condvar>,
     flagged: Arc<Mutex<bool>>,
     context: Context,
+    /// The halves that a task has, until it drops them.
+    sender: Option<Sender<usize>>,
+    receiver: Option<Receiver<usize>>,
 }
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -162,6 +187,8 @@ impl Program {
     /// Runs the program; `log` is emptied at its beginning.
     pub async fn run(self: Arc<Self>, log: Log) {
         *log.lock().unwrap_or_else(PoisonError::into_inner) = vec![String::new(); self.tasks.len()];
+        let halves = self.owns().then(|| channel::named("owned", self.capacities[0]));
+        let (sender, receiver) = halves.unzip();
         let objects = Objects {
             channels: [0, 1].map(|it| go::named(NAMES[it], self.capacities[it])),
             mutex: Arc::new(Mutex::named("mutex", 0)),
@@ -171,19 +198,22 @@ impl Program {
             condition: Arc::new(Condvar::named("condition")),
             flagged: Arc::new(Mutex::named("flagged", false)),
             context: Context::named("context"),
+            sender,
+            receiver,
         };
         objects.group.add(1);
         let mut handles = Vec::new();
         for task in 0..self.tasks.len() {
-            let (program, objects, log) = (Arc::clone(&self), objects.clone(), Arc::clone(&log));
+            let (program, mut objects, log) = (Arc::clone(&self), objects.clone(), Arc::clone(&log));
             handles.push(spawn_named(format!("t{task}"), async move {
                 for (number, op) in program.tasks[task].iter().enumerate() {
-                    let seen = objects.perform(*op, task * 10 + number).await;
+                    let seen = objects.perform_owned(*op, task * 10 + number).await;
                     let seen_by_all = &mut log.lock().unwrap_or_else(PoisonError::into_inner);
                     seen_by_all[task] += &(seen + " ");
                 }
             }));
         }
+        drop(objects);
         if self.joins {
             for handle in handles {
                 handle.await.expect("nobody aborts it");
@@ -281,6 +311,27 @@ impl Objects {
                 String::new()
             }
             _ => self.perform_timed(op).await,
+        }
+    }
+
+    /// Performs an operation, also one on a half that the task owns.
+    async fn perform_owned(&mut self, op: Op, value: usize) -> String {
+        match op {
+            Op::DropSender => format!("{}", self.sender.take().is_some()),
+            Op::DropReceiver => format!("{}", self.receiver.take().is_some()),
+            Op::SendOwned => match &self.sender {
+                Some(sender) => format!("{:?}", sender.send(value).await),
+                None => "no sender".into(),
+            },
+            Op::RecvOwned => match &self.receiver {
+                Some(receiver) => format!("{:?}", receiver.recv().await),
+                None => "no receiver".into(),
+            },
+            Op::SelectOwned(from) => select! {
+                received = self.receiver.as_ref().map(Receiver::recv) => format!("owned {received:?}"),
+                received = self.channels[from].recv() => format!("{received:?}"),
+            },
+            _ => self.perform(op, value).await,
         }
     }
 

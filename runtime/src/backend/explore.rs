@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::Effect;
 use crate::engine::count_task;
-use crate::engine::explore::{Access, ObjectId, World};
+use crate::engine::explore::{Access, Mode, ObjectId, World};
 
 pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
     count_task();
@@ -33,6 +35,11 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 /// The current task, which returns `Pending` next, is polled again after another task has run.
 pub(crate) fn yield_now() {
     World::with(World::yield_now);
+}
+
+/// The next operation of the current task is part of the step.
+pub(crate) fn lead_on() {
+    World::with(World::lead_on);
 }
 
 /// The deadline of the timer that fired last.
@@ -74,34 +81,62 @@ impl Drop for RawGuard<'_> {
 pub(crate) struct Atomic {
     id: ObjectId,
     value: AtomicU32,
+    /// The locks that guard what depends on it.
+    locks: Mutex<Vec<ObjectId>>,
 }
 
 impl Atomic {
     pub(crate) fn new(value: u32) -> Self {
-        Self { id: World::with(World::object), value: AtomicU32::new(value) }
+        Self { id: World::with(World::object), value: AtomicU32::new(value), locks: Mutex::default() }
     }
 
-    fn access<R>(&self, access: Access, operation: impl FnOnce(&AtomicU32) -> R) -> R {
-        World::with(|world| world.atomic(self.id, access));
-        operation(&self.value)
+    /// Performs an operation, and says that it `changed` the word.
+    fn access<R>(
+        &self,
+        access: Access,
+        operation: impl FnOnce(&AtomicU32) -> R,
+        changed: impl FnOnce(&R) -> bool,
+    ) -> R {
+        World::with(|world| world.point_before(self.id, access));
+        let result = operation(&self.value);
+        let changed = changed(&result);
+        World::with(|world| {
+            world.atomic(self.id, access, changed);
+            if changed {
+                self.locks.lock().iter().for_each(|lock| world.touch(*lock, Mode::Write));
+            }
+        });
+        result
     }
 
     pub(crate) fn load(&self) -> u32 {
-        self.access(Access::Read, |value| value.load(Ordering::Relaxed))
+        self.access(Access::Read, |value| value.load(Ordering::Relaxed), |_| false)
     }
 
     pub(crate) fn store(&self, new: u32) {
-        self.access(Access::Store, |value| value.store(new, Ordering::Relaxed));
+        self.access(Access::Store, |value| value.store(new, Ordering::Relaxed), |()| true);
     }
 
     pub(crate) fn fetch_add(&self, delta: u32) -> u32 {
-        self.access(Access::Add, |value| value.fetch_add(delta, Ordering::Relaxed))
+        self.access(Access::Add, |value| value.fetch_add(delta, Ordering::Relaxed), |_| true)
     }
 
     pub(crate) fn compare_exchange(&self, current: u32, new: u32) -> Result<(), u32> {
         let exchange =
             |value: &AtomicU32| value.compare_exchange(current, new, Ordering::Relaxed, Ordering::Relaxed).map(drop);
-        self.access(Access::Exchange, exchange)
+        self.access(Access::Exchange, exchange, Result::is_ok)
+    }
+
+    /// What `lock` guards depends on the word.
+    pub(crate) fn add_lock(&self, lock: &RawLock) {
+        let mut locks = self.locks.lock();
+        if !locks.contains(&lock.0) {
+            locks.push(lock.0);
+        }
+    }
+
+    pub(crate) fn effect(&self, effect: Effect) {
+        World::with(|world| world.effect(self.id, effect));
     }
 }
 

@@ -208,7 +208,7 @@ impl RawLock {
         }
     }
 
-    /// Says what the critical section that the caller is in, or has just left, did.
+    /// Says what the critical section that the caller is in, or has just left, did, in the place of what was said before.
     #[inline]
     pub(crate) fn effect(&self, effect: impl FnOnce() -> Effect) {
         #[cfg(feature = "model")]
@@ -217,6 +217,17 @@ impl RawLock {
         }
         #[cfg(not(feature = "model"))]
         drop(effect);
+    }
+
+    /// What the lock guards depends on `word` from now on: whoever changes that is seen to have been at the lock.
+    #[inline]
+    pub(crate) fn depends_on(&self, word: &Atomic) {
+        #[cfg(feature = "model")]
+        if let (Self::Explore(lock), Atomic::Explore(word)) = (self, word) {
+            word.add_lock(lock);
+        }
+        #[cfg(not(feature = "model"))]
+        let _ = word;
     }
 
     /// As `lock`, for use in `Drop`: `None` where the run has failed or is over and the lock must not be touched again.
@@ -236,6 +247,8 @@ impl RawLock {
 /// tried in both orders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
+    /// Nothing that another section can see.
+    Unseen,
     /// It only looked.
     Looked,
     /// Its change commutes with those of other sections that say so.
@@ -332,6 +345,26 @@ impl Atomic {
             #[cfg(feature = "model")]
             Self::Explore(atomic) => atomic.compare_exchange(current, new),
         }
+    }
+
+    /// The next operation of the task is part of the same step: nobody can tell whether others come between the two.
+    #[inline]
+    pub(crate) fn leads_on(&self) {
+        #[cfg(feature = "model")]
+        if let Self::Explore(_) = self {
+            explore::lead_on();
+        }
+    }
+
+    /// Says what the operation that was made last on the word did: see [`RawLock::effect`].
+    #[inline]
+    pub(crate) fn effect(&self, effect: impl FnOnce() -> Effect) {
+        #[cfg(feature = "model")]
+        if let Self::Explore(atomic) = self {
+            atomic.effect(effect());
+        }
+        #[cfg(not(feature = "model"))]
+        drop(effect);
     }
 }
 

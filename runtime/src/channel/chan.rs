@@ -55,9 +55,16 @@ impl Count {
         self.0.fetch_add(1);
     }
 
-    /// Counts one down, in `Drop`; whether it was the last.
+    /// Counts one down, in `Drop`; whether it was the last. It makes no difference who that is: the last one closes the channel.
     fn was_last(&self) -> bool {
-        self.0.alive_in_drop() && self.0.fetch_add(u32::MAX) == 1
+        self.0.alive_in_drop() && {
+            let was_last = self.0.fetch_add(u32::MAX) == 1;
+            self.0.effect(|| Effect::Shared);
+            if was_last {
+                self.0.leads_on();
+            }
+            was_last
+        }
     }
 }
 

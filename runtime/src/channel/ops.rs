@@ -313,8 +313,10 @@ unsafe impl<H: Handle<T>, T, D: Direction<T>> Arm for Operation<H, T, D> {
     }
 
     unsafe fn is_ready(&self) -> bool {
+        let lock = &self.handle.chan().state;
+        lock.raw().effect(|| Effect::Looked);
         // SAFETY: the caller holds the lock of `source`.
-        D::is_ready(unsafe { self.handle.chan().state.held() })
+        D::is_ready(unsafe { lock.held() })
     }
 
     unsafe fn attempt(self: Pin<&mut Self>, wakers: &mut Wakers) -> bool {
@@ -322,7 +324,9 @@ unsafe impl<H: Handle<T>, T, D: Direction<T>> Arm for Operation<H, T, D> {
         let this = unsafe { self.parts() };
         // SAFETY: the caller holds the lock of `source`.
         let state = unsafe { this.handle.chan().state.held() };
-        let Some(outcome) = D::attempt(state, &mut this.slot, wakers) else { return false };
+        let outcome = D::attempt(state, &mut this.slot, wakers);
+        this.handle.chan().state.raw().effect(|| D::effect(state, outcome, wakers));
+        let Some(outcome) = outcome else { return false };
         this.stage = Stage::Complete(outcome);
         true
     }
@@ -332,6 +336,8 @@ unsafe impl<H: Handle<T>, T, D: Direction<T>> Arm for Operation<H, T, D> {
         let this = unsafe { self.parts() };
         this.stage = Stage::Selecting(Waiter::new(this.slot.take()));
         let Stage::Selecting(waiter) = &this.stage else { unreachable!("just stored") };
+        this.handle.chan().state.raw().effect(|| Effect::Changed);
+        this.handle.chan().state.raw().depends_on(signal.word());
         // SAFETY: the caller holds the lock and keeps `signal` in place for as long as the waiter is linked.
         unsafe { D::queue(this.handle.chan().state.held()).push(waiter, signal, arm) };
     }
@@ -339,6 +345,8 @@ unsafe impl<H: Handle<T>, T, D: Direction<T>> Arm for Operation<H, T, D> {
     unsafe fn remove(self: Pin<&mut Self>) {
         // SAFETY: the stage is replaced after the waiter was unlinked; the caller holds the lock of `source`.
         let this = unsafe { self.parts() };
+        // No partner can claim it, and none has come by since: none sees whether it is linked.
+        this.handle.chan().state.raw().effect(|| Effect::Unseen);
         if let Stage::Selecting(waiter) = &this.stage {
             // SAFETY: the caller holds the lock of `source`.
             D::queue(unsafe { this.handle.chan().state.held() }).remove(waiter);

@@ -32,10 +32,14 @@ pub(crate) trait Rules {
     /// A wait for `ask` was dropped before it was met, and has left the queue.
     fn left(&mut self, ask: Self::Ask, wakers: &mut Wakers);
 
-    /// Whether to meet `ask`, or to release it, commutes with all else that commutes: nobody waits, and nothing but a count
-    /// changes that tells no two holders apart.
-    fn commutes(&self, _ask: Self::Ask) -> bool {
-        false
+    /// What it does to meet `ask`, or to release it.
+    fn effect(&self, _ask: Self::Ask) -> Effect {
+        Effect::Changed
+    }
+
+    /// What it does to wait for `ask`.
+    fn effect_of_waiting(&self, _ask: Self::Ask) -> Effect {
+        Effect::Changed
     }
 
     /// What was given is free again: a guard was dropped, or a wait that had just been met.
@@ -78,6 +82,17 @@ impl<R: Rules> Gate<R> {
         result
     }
 
+    /// What the state is at this moment.
+    ///
+    /// # Panics
+    /// If the primitive belongs to another run.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&R) -> T) -> T {
+        self.change(|rules, _| {
+            self.effect(Effect::Looked);
+            look(rules)
+        })
+    }
+
     /// As [`change`](Self::change), for use in `Drop`: does nothing once the run has failed or ended.
     pub(crate) fn change_in_drop(&self, change: impl FnOnce(&mut R, &mut Wakers)) {
         let Some(mut rules) = self.rules.lock_in_drop() else { return };
@@ -90,14 +105,14 @@ impl<R: Rules> Gate<R> {
     /// Frees what a guard or a wait was given.
     pub(crate) fn release(&self, given: R::Ask) {
         self.change_in_drop(|rules, wakers| {
-            self.effect(rules, given);
+            self.effect(rules.effect(given));
             rules.release(given, wakers);
         });
     }
 
-    fn effect(&self, rules: &R, ask: R::Ask) {
-        let effect = || if rules.commutes(ask) { Effect::Shared } else { Effect::Changed };
-        self.rules.raw().effect(effect);
+    /// Says what the change that the caller is in does, where that is less than to change everything.
+    pub(crate) fn effect(&self, effect: Effect) {
+        self.rules.raw().effect(|| effect);
     }
 
     /// Meets `ask` if that needs no waiting.
@@ -105,10 +120,7 @@ impl<R: Rules> Gate<R> {
         backend::observe_waits(op);
         let outcome = self.change(|rules, wakers| {
             let outcome = rules.enter(&mut ask, wakers);
-            match outcome {
-                None => self.rules.raw().effect(|| Effect::Looked),
-                Some(_) => self.effect(rules, ask),
-            }
+            self.effect(if outcome.is_some() { rules.effect(ask) } else { Effect::Looked });
             outcome
         })?;
         trace(op, self.label(), outcome);
@@ -182,8 +194,9 @@ impl<Q: Request> Future for Acquire<Q> {
                     let wait = this.wait.insert(Wait::new(Some(this.ask)));
                     // SAFETY: `self` is pinned and so is what it contains.
                     unsafe { Pin::new_unchecked(&*wait) }.enqueue(rules.waiting(), cx);
+                    gate.effect(rules.effect_of_waiting(this.ask));
                 } else {
-                    gate.effect(rules, this.ask);
+                    gate.effect(rules.effect(this.ask));
                 }
                 outcome
             }),

@@ -6,6 +6,7 @@
 //! cancels.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use pin_project::{pin_project, pinned_drop};
 
+use crate::backend::{Effect, RawLock};
 use crate::lock::Lock;
 use crate::object::{Label, Object};
 use crate::said::say;
@@ -146,8 +148,7 @@ impl Context {
 
     fn cancel_with(&self, cause: &Cause) {
         say!("sync", "cancels context ({}): {cause}", self.node.label());
-        let now = Instant::now();
-        self.node.change(|tree, wakers| tree.cancel(self.node.id(), cause, now, wakers));
+        self.node.change(|tree, wakers| tree.cancel(self.node.id(), cause, &Now::new(Instant::now), wakers));
     }
 
     /// Waits until the context is cancelled, and tells why. Holds a handle of its own; cancel safe.
@@ -195,8 +196,7 @@ impl Context {
 
     /// Why the context is cancelled, if it is.
     pub fn cause(&self) -> Option<Cause> {
-        let now = Instant::now();
-        self.node.change(|tree, wakers| tree.cause(self.node.id(), now, wakers))
+        self.node.change(|tree, wakers| tree.cause(self.node.id(), &Now::new(Instant::now), wakers))
     }
 
     /// The earliest deadline of the context and its ancestors.
@@ -232,17 +232,24 @@ impl Node {
     fn change<T>(&self, change: impl FnOnce(&mut Tree, &mut Wakers) -> T) -> T {
         self.object.check();
         let mut wakers = Wakers::new();
-        let result = change(&mut self.tree.lock(), &mut wakers);
+        let result = self.tree.lock().change(self.tree.raw(), |tree| change(tree, &mut wakers));
         wakers.wake();
         result
+    }
+
+    /// As [`change`](Self::change), for use in `Drop`: does nothing once the run has failed or ended.
+    fn change_in_drop(&self, change: impl FnOnce(&mut Tree, &mut Wakers)) {
+        let Some(mut tree) = self.tree.lock_in_drop() else { return };
+        let mut wakers = Wakers::new();
+        tree.change(self.tree.raw(), |tree| change(tree, &mut wakers));
+        drop(tree);
+        wakers.wake();
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(mut tree) = self.tree.lock_in_drop() {
-            tree.remove(self.id());
-        }
+        self.change_in_drop(|tree, _| tree.remove(self.id()));
     }
 }
 
@@ -250,7 +257,12 @@ impl Drop for Node {
 #[derive(Default)]
 struct Tree {
     members: BTreeMap<u64, Member>,
+    /// Members that have been cancelled so far.
+    cancelled: usize,
 }
+
+/// The present moment, if it matters: it does to those who have a deadline.
+type Now = LazyCell<Instant>;
 
 /// A context. A cancelled one has neither parent nor children any more: nothing can happen to it.
 struct Member {
@@ -264,12 +276,20 @@ struct Member {
 }
 
 impl Member {
-    fn is_past_deadline(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+    fn is_past_deadline(&self, now: &Now) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= **now)
     }
 }
 
 impl Tree {
+    /// Changes the tree, which `lock` guards, by `change`. Nobody but who cancels sees who waits, or what was derived from what.
+    fn change<T>(&mut self, lock: &RawLock, change: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.cancelled;
+        let result = change(self);
+        lock.effect(|| if self.cancelled == before { Effect::Looked } else { Effect::Changed });
+        result
+    }
+
     fn member(&mut self, id: u64) -> &mut Member {
         self.members.get_mut(&id).expect("a context with a handle is in its tree")
     }
@@ -298,7 +318,7 @@ impl Tree {
     }
 
     /// Cancels `id` and all below it, those whose deadline is past because of that.
-    fn cancel(&mut self, id: u64, cause: &Cause, now: Instant, wakers: &mut Wakers) {
+    fn cancel(&mut self, id: u64, cause: &Cause, now: &Now, wakers: &mut Wakers) {
         if let Some(parent) = self.member(id).parent {
             self.member(parent).children.remove(&id);
         }
@@ -315,11 +335,12 @@ impl Tree {
             member.cause = Some(cause);
             member.parent = None;
             open.extend(mem::take(&mut member.children).into_iter().rev());
+            self.cancelled += 1;
         }
     }
 
     /// The deadline of `id` is past, and so it is for every ancestor that has the same.
-    fn expire(&mut self, id: u64, now: Instant, wakers: &mut Wakers) {
+    fn expire(&mut self, id: u64, now: &Now, wakers: &mut Wakers) {
         let deadline = self.member(id).deadline;
         let mut highest = id;
         while let Some(parent) = self.member(highest).parent
@@ -331,7 +352,7 @@ impl Tree {
     }
 
     /// Why `id` is cancelled, if it is by `now`.
-    fn cause(&mut self, id: u64, now: Instant, wakers: &mut Wakers) -> Option<Cause> {
+    fn cause(&mut self, id: u64, now: &Now, wakers: &mut Wakers) -> Option<Cause> {
         if self.member(id).is_past_deadline(now) {
             self.expire(id, now, wakers);
         }
@@ -355,21 +376,21 @@ struct Cancelled {
 impl Cancelled {
     /// Polls it without a note of where the task waits.
     fn poll_unnoted(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Cause> {
-        let now = Instant::now();
+        let now = Now::new(Instant::now);
         let cause = match self.as_ref().project_ref().wait.as_pin_ref() {
             Some(wait) => match wait.poll(&self.node.tree, cx) {
                 Poll::Ready(_) => wait.take(),
                 Poll::Pending => None,
             },
-            None => self.as_mut().enter(now, cx),
+            None => self.as_mut().enter(&now, cx),
         };
-        let Some(cause) = cause.or_else(|| self.as_mut().poll_deadline(now, cx)) else { return Poll::Pending };
+        let Some(cause) = cause.or_else(|| self.as_mut().poll_deadline(&now, cx)) else { return Poll::Pending };
         self.project().wait.set(None);
         Poll::Ready(cause)
     }
 
     /// The cause, if there is one already; else waits for it.
-    fn enter(self: Pin<&mut Self>, now: Instant, cx: &task::Context<'_>) -> Option<Cause> {
+    fn enter(self: Pin<&mut Self>, now: &Now, cx: &task::Context<'_>) -> Option<Cause> {
         let mut this = self.project();
         let id = this.node.id();
         this.sleep.set(this.node.deadline.map(|deadline| sleep_until(deadline)));
@@ -385,7 +406,7 @@ impl Cancelled {
     }
 
     /// Cancels the context if its deadline is past, unless somebody was faster; tells the cause.
-    fn poll_deadline(self: Pin<&mut Self>, now: Instant, cx: &mut task::Context<'_>) -> Option<Cause> {
+    fn poll_deadline(self: Pin<&mut Self>, now: &Now, cx: &mut task::Context<'_>) -> Option<Cause> {
         let this = self.project();
         if this.sleep.as_pin_mut()?.poll_unnoted(cx).is_pending() {
             return None;
@@ -417,10 +438,10 @@ impl Future for Cancelled {
 #[pinned_drop]
 impl PinnedDrop for Cancelled {
     fn drop(self: Pin<&mut Self>) {
-        if let Some(wait) = &self.wait
-            && let Some(mut tree) = self.node.tree.lock_in_drop()
-        {
-            wait.withdraw(&mut tree.member(self.node.id()).waiting);
+        if let Some(wait) = &self.wait {
+            self.node.change_in_drop(|tree, _| {
+                wait.withdraw(&mut tree.member(self.node.id()).waiting);
+            });
         }
     }
 }
@@ -442,11 +463,9 @@ impl CancelGuard {
 impl Drop for CancelGuard {
     fn drop(&mut self) {
         let Some(Context { node }) = &self.context else { return };
-        let Some(mut tree) = node.tree.lock_in_drop() else { return };
-        let mut wakers = Wakers::new();
-        tree.cancel(node.id(), &Cause::Cancelled, Instant::now(), &mut wakers);
-        drop(tree);
-        wakers.wake();
+        node.change_in_drop(|tree, wakers| {
+            tree.cancel(node.id(), &Cause::Cancelled, &Now::new(Instant::now), wakers);
+        });
     }
 }
 

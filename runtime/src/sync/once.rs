@@ -139,7 +139,7 @@ impl<T> Once<T> {
 
     /// The value, once there is one.
     pub fn get(&self) -> Option<&T> {
-        let done = self.gate.change(|rules, _| rules.stage == Stage::Done);
+        let done = self.gate.look(|rules| rules.stage == Stage::Done);
         if done { self.done_value() } else { None }
     }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 
 use super::acquire::{Acquire, Gate, Request, Rules, admit};
-use crate::backend::Slot;
+use crate::backend::{Effect, Slot};
 use crate::task::Op;
 use crate::wait::{Outcome, WaitQueue, Wakers};
 
@@ -81,8 +81,9 @@ impl Rules for Shared {
         self.holders.admit(*access).map(|_| Outcome::Done)
     }
 
-    fn commutes(&self, access: Access) -> bool {
-        access == Access::Read && self.waiting.is_empty()
+    /// Readers come and go in any order, as long as nobody waits: nothing but a count changes, which tells no two of them apart.
+    fn effect(&self, access: Access) -> Effect {
+        if access == Access::Read && self.waiting.is_empty() { Effect::Shared } else { Effect::Changed }
     }
 
     /// The readers behind a writer that gave up may share the lock with those inside.

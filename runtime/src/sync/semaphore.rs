@@ -151,7 +151,7 @@ impl Semaphore {
 
     /// The permits that are free at this moment.
     pub fn available_permits(&self) -> usize {
-        self.gate.change(|rules, _| rules.free)
+        self.gate.look(|rules| rules.free)
     }
 
     /// Ends every wait, present and future, with an error. Permits that are out stay valid. Closing twice does nothing.
@@ -165,7 +165,7 @@ impl Semaphore {
 
     /// Whether [`close`](Self::close) has been called.
     pub fn is_closed(&self) -> bool {
-        self.gate.change(|rules, _| rules.closed)
+        self.gate.look(|rules| rules.closed)
     }
 }
 

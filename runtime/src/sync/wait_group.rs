@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::acquire::{Acquire, Gate, Request, Rules, admit};
+use crate::backend::Effect;
 use crate::said::say;
 use crate::task::Op;
 use crate::wait::{Outcome, WaitQueue, Wakers};
@@ -30,6 +31,16 @@ impl Rules for Count {
 
     fn enter(&mut self, (): &mut (), _wakers: &mut Wakers) -> Option<Outcome> {
         (self.left == 0).then_some(Outcome::Done)
+    }
+
+    /// Nobody but who counts down to zero sees who waits, and nobody's count above that does.
+    fn effect_of_waiting(&self, (): ()) -> Effect {
+        Effect::Shared
+    }
+
+    /// Who finds a count of zero changes nothing.
+    fn effect(&self, (): ()) -> Effect {
+        Effect::Looked
     }
 
     fn left(&mut self, (): (), _wakers: &mut Wakers) {}
@@ -73,6 +84,9 @@ impl WaitGroup {
             let left = rules.left.checked_sub(1)?;
             rules.left = left;
             admit(&mut rules.waiting, wakers, |()| (left == 0).then_some(()));
+            if left > 0 {
+                self.gate.effect(Effect::Shared);
+            }
             Some(left)
         });
         let label = self.gate.label();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::{Entry, Op};
-use crate::backend::{self, Atomic, Slot};
+use crate::backend::{self, Atomic, Effect, Slot};
 use crate::said::say;
 
 /// The task is to be dropped.
@@ -48,21 +48,31 @@ impl Abort {
             // Aborted while it was polled: it polls once more.
             self.take_waker().wake_by_ref();
         }
+        self.state.effect(|| Effect::Shared);
     }
 
+    /// It commutes with a pause, since the task is woken either way, and with the end, which it comes too late for either way.
     fn request(&self) {
         let first = self.state.compare_exchange(0, ABORTED);
-        if first == Err(PAUSED) && self.state.compare_exchange(PAUSED, PAUSED | ABORTED).is_ok() {
-            // By reference: it is not the only way in which the task could have been woken.
-            self.take_waker().wake_by_ref();
+        if first == Err(PAUSED) {
+            self.state.leads_on();
+            if self.state.compare_exchange(PAUSED, PAUSED | ABORTED).is_ok() {
+                // By reference: it is not the only way in which the task could have been woken.
+                self.take_waker().wake_by_ref();
+            }
         }
+        self.state.effect(|| Effect::Shared);
     }
 
     /// The task's future is gone. In `Drop` as well.
     pub(super) fn end(&self) {
-        if self.state.alive_in_drop() && self.state.fetch_add(ENDED) == PAUSED {
+        if !self.state.alive_in_drop() {
+            return;
+        }
+        if self.state.fetch_add(ENDED) == PAUSED {
             drop(self.take_waker());
         }
+        self.state.effect(|| Effect::Shared);
     }
 
     /// By whoever has set the bit after `PAUSED`, or could not set that one.

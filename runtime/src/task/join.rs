@@ -15,7 +15,7 @@ use pin_project::pin_project;
 use super::entry::swap_current;
 use super::join_set::{self, Members};
 use super::{AbortHandle, Entry, Op, blocked, with_current};
-use crate::backend::{self, Kind};
+use crate::backend::{self, Effect, Kind};
 #[cfg(feature = "sim")]
 use crate::engine;
 use crate::lock::Lock;
@@ -84,7 +84,9 @@ impl<T> JoinHandle<T> {
     /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
         backend::observe_waits(Op::Join);
-        self.join.lock().finished
+        let join = self.join.lock();
+        self.join.raw().effect(|| Effect::Looked);
+        join.finished
     }
 }
 

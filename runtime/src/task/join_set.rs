@@ -138,7 +138,7 @@ impl<T> JoinSet<T> {
 
     /// The number of members: tasks that run, and results that have not been joined.
     pub fn len(&self) -> usize {
-        self.members.change(|members, _| members.running.len() + members.ended.len())
+        self.members.look(|members| members.running.len() + members.ended.len())
     }
 
     /// Whether there are no members: a [`join_next`](Self::join_next) would give `None`.
@@ -164,7 +164,7 @@ impl<T> JoinSet<T> {
 
     /// Aborts every task of the set, as [`AbortHandle::abort`] does. They stay members until they are joined.
     pub fn abort_all(&self) {
-        let running: Vec<_> = self.members.change(|members, _| members.running.values().cloned().collect());
+        let running: Vec<_> = self.members.look(|members| members.running.values().cloned().collect());
         running.iter().for_each(AbortHandle::abort);
     }
 

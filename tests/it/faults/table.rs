@@ -310,7 +310,7 @@ impl Atomic {
             => "drop(self.take_waker());",
             caught by "models::task::abort_drops_a_task_that_waits";
         "an abort of a waiting task wakes nobody" in ABORT:
-            "if first == Err(PAUSED) &&" => "if first == Err(ENDED) &&",
+            "if first == Err(PAUSED) {" => "if first == Err(ENDED) {",
             caught by "models::task::abort_from_inside";
     }
     "join set" {

@@ -123,7 +123,7 @@ pub async fn dropped_it_lets_the_senders_go() {
 }
 
 /// Two sources, one of which has two events, and a clock that has it quit: what is handled is a beginning of what either sent.
-#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
 pub async fn two_sources_and_an_end_in_time() {
     let ((typing, ui), (saying, server)) = inputs();
     let quit = Context::named("quit");

@@ -262,7 +262,7 @@ async fn callers_and_a_cancel<const CALLERS: usize>(requests: [&'static str; CAL
 }
 
 /// Two callers, one of whom is cancelled.
-#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
 pub async fn two_callers_and_a_cancel() {
     callers_and_a_cancel(["a", "b"], 2).await;
 }

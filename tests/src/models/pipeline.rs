@@ -128,7 +128,7 @@ pub async fn two_workers_keep_the_order_of_three_inputs_in_time() {
 }
 
 /// Two stages of two workers each: every input comes out once.
-#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
 pub async fn two_stages_of_two_workers_lose_nothing() {
     let squares = unordered(inputs(&[2, 3]), TWO, 0, square);
     let mut fourth = all(unordered(squares, TWO, 0, |square| async move { square.map_or(0, |n| n * n) })).await;

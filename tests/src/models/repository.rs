@@ -101,11 +101,10 @@ pub async fn dropped_it_leaves_no_task() {
     caller.await.expect("it ends, with its answer or without");
 }
 
-/// Two callers at one key, each in time or not, and a close: each call that returned was executed, in one order.
-#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
-pub async fn two_callers_in_time_and_a_close() {
+/// Callers at one key, each in time or not, and a close: each call that returned was executed, in one order.
+async fn callers_in_time_and_a_close<const CALLERS: usize>(values: [char; CALLERS]) {
     let map = Repository::new();
-    let callers = ['a', 'b'].map(|value| {
+    let callers = values.map(|value| {
         let map = map.clone();
         spawn(async move { time::timeout(time::millis(10), map.insert(0, value)).await })
     });
@@ -119,4 +118,16 @@ pub async fn two_callers_in_time_and_a_close() {
     assert!(before.is_empty() || left.contains_key(&0), "{before:?}, {left:?}");
     let distinct: std::collections::HashSet<_> = before.iter().collect();
     assert_eq!(distinct.len(), before.len(), "no two found the same: {before:?}");
+}
+
+/// A caller in time or not, and a close.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_caller_in_time_and_a_close() {
+    callers_in_time_and_a_close(['a']).await;
+}
+
+/// Two callers at one key, each in time or not, and a close: each call that returned was executed, in one order.
+#[windtunnel_model::test(engine = explore, max_executions = 200_000, test_executions = 300)]
+pub async fn two_callers_in_time_and_a_close() {
+    callers_in_time_and_a_close(['a', 'b']).await;
 }

@@ -170,3 +170,13 @@ pub async fn a_press_in_time_and_the_coins_for_it() {
     let Contents { takings, change, tray } = closed(machine).await;
     assert!(takings + change == 2 && takings == 2 * tray.len() as u64, "{takings}, {change}, {tray:?}");
 }
+
+/// A coin in time, or given up, and the end: it comes back or it was not taken.
+#[windtunnel_model::test(engine = explore, test_executions = 300)]
+pub async fn a_coin_in_time() {
+    let machine = machine(1, true);
+    let credit = time::timeout(time::millis(10), machine.insert(2)).await;
+    assert!(matches!(credit, Ok(Ok(2)) | Err(time::Elapsed)), "{credit:?}");
+    let contents = machine.close().await.expect("it is in order");
+    assert!(contents.takings == 0 && (contents.change == 2 || credit.is_err()), "{contents:?}");
+}

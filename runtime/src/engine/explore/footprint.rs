@@ -1,5 +1,7 @@
 //! What a step touched.
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 
 use crate::backend::Effect;
@@ -58,8 +60,13 @@ impl Mode {
     }
 }
 
-/// The word for a yield.
-const YIELDS: u32 = u32::MAX;
+/// The word for no moment.
+const NEVER: u64 = u64::MAX;
+
+/// Nanoseconds; half a millennium is as good as longer.
+fn nanos(moment: Duration) -> u64 {
+    u64::try_from(moment.as_nanos()).unwrap_or(NEVER - 1)
+}
 
 /// The objects that a step touched. Two steps of different tasks commute unless they touched one in ways that do not.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +75,10 @@ pub struct Footprint {
     filters: [u64; 3],
     /// It has to do with a yield, which any step of another task ends: it commutes with nothing.
     yields: bool,
+    /// The earliest deadline of a timer that it armed, disarmed or found past.
+    deadline: Option<Duration>,
+    /// The deadline of the timers that it fired.
+    fired: Option<Duration>,
     objects: SmallVec<[(ObjectId, Mode); 6]>,
 }
 
@@ -76,34 +87,30 @@ fn bit(object: ObjectId) -> u64 {
 }
 
 impl Footprint {
-    /// Whether the object had not been touched before.
-    pub(crate) fn touch(&mut self, object: ObjectId, mode: Mode) -> bool {
+    /// How the object had been touched before.
+    pub(crate) fn touch(&mut self, object: ObjectId, mode: Mode) -> Option<Mode> {
         let known = self.objects.iter_mut().find(|(known, _)| *known == object);
-        let is_new = known.is_none();
-        let mode = match known {
-            Some((_, known)) => {
-                *known = known.and(mode);
-                *known
-            }
-            None => {
-                self.objects.push((object, mode));
-                mode
-            }
-        };
+        let before = known.as_ref().map(|(_, known)| *known);
+        let mode = before.map_or(mode, |before| before.and(mode));
+        match known {
+            Some((_, known)) => *known = mode,
+            None => self.objects.push((object, mode)),
+        }
         self.filters[mode as usize] |= bit(object);
-        is_new
+        before
     }
 
-    /// What was written was changed in this way only.
-    pub(crate) fn refine(&mut self, object: ObjectId, effect: Effect) {
+    /// What was touched since it had been touched as `before` was touched in this way only.
+    pub(crate) fn refine(&mut self, object: ObjectId, before: Option<Mode>, effect: Effect) {
         let mode = match effect {
-            Effect::Looked => Mode::Read,
-            Effect::Shared | Effect::SharedBut(_) => Mode::Share,
-            Effect::Changed => return,
+            Effect::Unseen => None,
+            Effect::Looked => Some(Mode::Read),
+            Effect::Shared | Effect::SharedBut(_) => Some(Mode::Share),
+            Effect::Changed => Some(Mode::Write),
         };
-        if let Some((_, known)) = self.objects.iter_mut().find(|(known, _)| *known == object) {
-            *known = mode;
-        }
+        let mode = before.map_or(mode, |before| Some(mode.map_or(before, |mode| before.and(mode))));
+        self.objects.retain(|(known, _)| *known != object);
+        self.objects.extend(mode.map(|mode| (object, mode)));
         if let Effect::SharedBut(parts) = effect {
             self.objects.extend(parts.map(|it| (part(object, it), Mode::Write)));
         }
@@ -115,24 +122,32 @@ impl Footprint {
         self.yields = true;
     }
 
+    /// What it does with a timer of this deadline depends on whether the clock has reached it.
+    pub(crate) fn looks_out_for(&mut self, deadline: Duration) {
+        self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
+    }
+
+    /// The clock has reached this moment.
+    pub(crate) fn fires(&mut self, moment: Duration) {
+        self.fired = self.fired.max(Some(moment));
+    }
+
     /// As words, for a file.
-    pub fn to_words(&self) -> Vec<u32> {
-        let touched = self.objects.iter().flat_map(|&(object, mode)| [object, mode as u32]);
-        touched.chain(self.yields.then_some(YIELDS)).collect()
+    pub fn to_words(&self) -> Vec<u64> {
+        let moments = [self.deadline, self.fired].map(|moment| moment.map_or(NEVER, nanos));
+        let touched = self.objects.iter().map(|&(object, mode)| u64::from(object) << 2 | mode as u64);
+        [u64::from(self.yields)].into_iter().chain(moments).chain(touched).collect()
     }
 
     /// From [`to_words`](Self::to_words); `None` for other words.
-    pub fn from_words(words: &[u32]) -> Option<Self> {
-        let mut footprint = Self::default();
-        for pair in words.chunks(2) {
-            match *pair {
-                [object, mode] => {
-                    let mode = [Mode::Read, Mode::Share, Mode::Write].into_iter().find(|it| *it as u32 == mode)?;
-                    footprint.touch(object, mode);
-                }
-                [YIELDS] => footprint.yields = true,
-                _ => return None,
-            }
+    pub fn from_words(words: &[u64]) -> Option<Self> {
+        let [yields @ (0 | 1), deadline, fired, touched @ ..] = words else { return None };
+        let moment = |word: u64| (word != NEVER).then(|| Duration::from_nanos(word));
+        let mut footprint =
+            Self { yields: *yields == 1, deadline: moment(*deadline), fired: moment(*fired), ..Self::default() };
+        for word in touched {
+            let mode = [Mode::Read, Mode::Share, Mode::Write].into_iter().find(|it| *it as u64 == word & 3)?;
+            footprint.touch(ObjectId::try_from(word >> 2).ok()?, mode);
         }
         Some(footprint)
     }
@@ -142,12 +157,15 @@ impl Footprint {
         let covered = |&(object, mode): &(ObjectId, Mode)| {
             self.objects.iter().any(|&(known, most)| known == object && (most == mode || most == Mode::Write))
         };
-        (self.yields || !other.yields) && other.objects.iter().all(covered)
+        let earlier = other.deadline.is_none_or(|theirs| self.deadline.is_some_and(|deadline| deadline <= theirs));
+        (self.yields || !other.yields) && earlier && self.fired >= other.fired && other.objects.iter().all(covered)
     }
 
     /// Adds what another variant of the step touched.
     pub fn merge(&mut self, other: &Self) {
         self.yields |= other.yields;
+        other.deadline.into_iter().for_each(|deadline| self.looks_out_for(deadline));
+        other.fired.into_iter().for_each(|moment| self.fires(moment));
         for &(object, mode) in &other.objects {
             self.touch(object, mode);
         }
@@ -161,7 +179,17 @@ impl Footprint {
             | their_writes & (reads | shares)
             | reads & their_shares
             | shares & their_reads;
-        meet != 0 && self.really_conflicts(other) || self.yields || other.yields
+        meet != 0 && self.really_conflicts(other)
+            || self.yields
+            || other.yields
+            || self.fires_for(other)
+            || other.fires_for(self)
+    }
+
+    /// Whether the clock reached a deadline that the other step looked out for. Before it does, the other arms and disarms nothing
+    /// that it fires.
+    fn fires_for(&self, other: &Self) -> bool {
+        self.fired.is_some_and(|moment| other.deadline.is_some_and(|deadline| deadline <= moment))
     }
 
     fn really_conflicts(&self, other: &Self) -> bool {
@@ -192,6 +220,7 @@ impl Footprint {
     pub(crate) fn clear(&mut self) {
         self.filters = [0; 3];
         self.yields = false;
+        (self.deadline, self.fired) = (None, None);
         self.objects.clear();
     }
 }

@@ -12,6 +12,7 @@
 //! moving them changes nothing.
 
 mod assume;
+mod clock;
 mod fair;
 mod footprint;
 mod names;
@@ -29,8 +30,8 @@ use corosensei::CoroutineResult;
 use corosensei::stack::DefaultStack;
 
 pub use footprint::Footprint;
-pub(crate) use footprint::ObjectId;
-use footprint::{Mode, token};
+use footprint::token;
+pub(crate) use footprint::{Mode, ObjectId};
 pub use names::{Names, descendant, lineage};
 use task::{Boxed, State, Task};
 use world::WaitNote;
@@ -71,8 +72,11 @@ pub struct Step {
     pub footprint: Footprint,
     /// The choices it made: taken alternative, number of alternatives.
     pub choices: Choices,
-    /// The tasks that could not run before it and can now.
-    pub enabled: u64,
+    /// The tasks that it spawned or woke, as a set of bits.
+    pub enables: u64,
+    /// A poll begins with it, or goes on after it was woken: it needs a step that enables it, since the last one of its task that
+    /// began so.
+    pub begins: bool,
     /// What it did to the clock.
     pub clock: ClockUse,
     /// It ended a wait that could as well have begun after it: another execution has the same outcome without the wait.
@@ -165,14 +169,14 @@ impl Execution {
 
     /// Has `task` make a step, in which it takes `choices` and then the first alternative; `None` if it cannot.
     pub fn step(&mut self, task: usize, choices: &Choices) -> Option<Step> {
-        let before = World::with(World::runnable);
         let panicked = self.perform(task, choices)?;
         let redundant = self.ends_plain_wait(task);
         World::with(|world| {
             Some(Step {
                 footprint: world.footprint.take(),
                 choices: world.choices.take(),
-                enabled: world.runnable() & !before & !(1 << CLOCK),
+                enables: world.enables.get(),
+                begins: world.begins.get(),
                 clock: world.clock.get(),
                 redundant,
                 panicked,
@@ -254,10 +258,7 @@ impl Execution {
         let result = catch_unwind(AssertUnwindSafe(|| poll.resume(())));
         let state = match result {
             Ok(CoroutineResult::Yield(world::Pause::Point)) => State::Paused(poll),
-            Ok(CoroutineResult::Yield(world::Pause::Parked)) => {
-                World::with(|world| world.touch(token(index), Mode::Write));
-                State::Blocked(poll)
-            }
+            Ok(CoroutineResult::Yield(world::Pause::Parked)) => State::Blocked(poll),
             Ok(CoroutineResult::Return((future, ready))) => {
                 STACKS.with_borrow_mut(|stacks| stacks.push(poll.into_stack()));
                 after_poll(index, run, future, ready)
@@ -308,10 +309,7 @@ fn after_poll(index: usize, run: &Run, future: Boxed, ready: bool) -> State {
         drop(future);
         return State::Gone;
     }
-    World::with(|world| {
-        world.touch(token(index), Mode::Write);
-        world.waits_plainly.set(world.wait.get() == WaitNote::Plain);
-    });
+    World::with(|world| world.waits_plainly.set(world.wait.get() == WaitNote::Plain));
     State::Pending(future)
 }
 

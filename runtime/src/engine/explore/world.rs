@@ -6,13 +6,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use corosensei::Yielder;
+use smallvec::SmallVec;
 
 use super::fair::Fairness;
-use super::footprint::{self, CLOCK_OBJECT, Footprint, HOLD_OBJECT, Mode, ObjectId, RANDOM_OBJECT, token};
+use super::footprint::{self, Footprint, Mode, ObjectId, RANDOM_OBJECT, token};
 use super::names::Names;
 use super::order::Order;
 use super::task::{State, Task};
@@ -60,6 +61,9 @@ const NOBODY: usize = usize::MAX;
 /// What the alternatives of one step's choices are, and which are taken.
 pub type Choices = Vec<(usize, usize)>;
 
+/// Objects, and how they had been touched before.
+type Latest = SmallVec<[(ObjectId, Option<Mode>); 4]>;
+
 /// A set of tasks, by bits.
 pub(super) type Tasks = u64;
 
@@ -88,10 +92,10 @@ pub(crate) struct World {
     known_names: RefCell<Vec<Vec<usize>>>,
     /// Wakers of former executions, which the next ones take over.
     tokens: RefCell<Vec<Option<Arc<Token>>>>,
-    /// The object that the current step touched last, if it had not touched it before.
-    latest: Cell<Option<ObjectId>>,
+    /// What the latest operation of the current step touched, and how the step had touched it before.
+    latest: RefCell<Latest>,
     pub(super) timers: RefCell<BTreeMap<(Duration, ObjectId), Waker>>,
-    now: Cell<Duration>,
+    pub(super) now: Cell<Duration>,
     /// Until when the clock does not go on, while these last.
     pub(super) assumptions: RefCell<BTreeSet<(Duration, ObjectId)>>,
     /// What was assumed, in words.
@@ -106,6 +110,9 @@ pub(crate) struct World {
     /// The current step ended with a wait for a resource and nothing else.
     pub(super) waits_plainly: Cell<bool>,
     pub(super) clock: Cell<ClockUse>,
+    /// See [`Step`](super::Step).
+    pub(super) enables: Cell<Tasks>,
+    pub(super) begins: Cell<bool>,
     pub(super) fair: RefCell<Fairness>,
     pub(super) observed: Cell<bool>,
     order: RefCell<Option<Order>>,
@@ -163,10 +170,12 @@ impl World {
 
     pub(super) fn begin_step(&self, task: usize, choices: &Choices) {
         self.footprint.borrow_mut().clear();
-        self.latest.set(None);
+        self.latest.borrow_mut().clear();
         self.choices.borrow_mut().clone_from(choices);
         self.chosen.set(0);
         self.clock.take();
+        self.enables.set(0);
+        self.begins.set(false);
         self.waits_plainly.set(false);
         self.current.set(task);
     }
@@ -219,6 +228,7 @@ impl World {
         if self.held.get() > 0 || std::thread::panicking() {
             return;
         }
+        self.latest.borrow_mut().clear();
         let Some(yielder) = self.yielder.get() else { return };
         count_step();
         self.note_other();
@@ -258,18 +268,31 @@ impl World {
         self.yielder.set(None);
     }
 
-    pub(super) fn touch(&self, object: ObjectId, mode: Mode) {
+    pub(crate) fn touch(&self, object: ObjectId, mode: Mode) {
         if self.current.get() != NOBODY {
-            let is_new = self.footprint.borrow_mut().touch(object, mode);
-            self.latest.set(is_new.then_some(object));
+            let mut latest = self.latest.borrow_mut();
+            let before = self.footprint.borrow_mut().touch(object, mode);
+            if !latest.iter().any(|(known, _)| *known == object) {
+                latest.push((object, before));
+            }
         }
     }
 
-    /// What the critical section of `object` that began last did to it, if that was the step's first. Not where the order of
-    /// accesses to cells is kept: a lock orders more than what it guards needs, so that there the other order is to be seen.
+    /// What the latest operation did to `object`. Not where the order of accesses to cells is kept: a lock orders more than what it
+    /// guards needs, so that there the other order is to be seen.
     pub(crate) fn effect(&self, object: ObjectId, effect: Effect) {
-        if self.latest.get() == Some(object) && self.current.get() != NOBODY && !self.ordered.get() {
-            self.footprint.borrow_mut().refine(object, effect);
+        if self.current.get() == NOBODY || self.ordered.get() {
+            return;
+        }
+        if let Some((_, before)) = self.latest.borrow().iter().find(|(known, _)| *known == object) {
+            self.footprint.borrow_mut().refine(object, *before, effect);
+        }
+    }
+
+    /// The next operation is part of this step.
+    pub(crate) fn lead_on(&self) {
+        if self.yielder.get().is_some() && !std::thread::panicking() {
+            self.fresh.set(true);
         }
     }
 
@@ -309,14 +332,20 @@ impl World {
         self.ordering(|order, task| order.release(task, object, false));
     }
 
-    pub(crate) fn atomic(&self, object: ObjectId, access: Access) {
-        let mode = if access == Access::Read { Mode::Read } else { Mode::Write };
+    /// A scheduling point before an operation on an atomic word.
+    pub(crate) fn point_before(&self, object: ObjectId, access: Access) {
         // A poll looks whether its task was aborted, and notes that it pauses, with no task current: at moments that are the
         // beginning and the end of a step anyway. That the task has ended is news to others.
         if access == Access::Add || task::with_current(|_| ()).is_some() {
-            self.point(object, mode);
+            self.point(object, if access == Access::Read { Mode::Read } else { Mode::Write });
         }
-        self.touch(object, mode);
+    }
+
+    /// An operation on an atomic word, which `changed` it.
+    pub(crate) fn atomic(&self, object: ObjectId, access: Access, changed: bool) {
+        // An exchange that fails has passed on what its task knows, where the order of accesses to cells is kept.
+        let passes_on = self.ordered.get() && access != Access::Read;
+        self.touch(object, if changed || passes_on { Mode::Write } else { Mode::Read });
         self.ordering(|order, task| {
             if access != Access::Store {
                 order.acquire(task, object);
@@ -360,6 +389,7 @@ impl World {
         self.fresh.set(false);
         let waker = self.new_waker(index);
         self.add(index, Task::new(State::New(future), Some(waker)));
+        self.lets_go_on(index);
         self.ordering(|order, parent| order.spawn(parent, index));
     }
 
@@ -415,13 +445,20 @@ impl World {
         if execution != self.number.get() || self.current.get() == NOBODY {
             return;
         }
-        self.touch(token(index), Mode::Write);
+        self.touch(token(index), Mode::Share);
         self.ordering(|order, task| order.release(task, token(index), true));
         self.woken.set(self.woken.get() | 1 << index);
+        self.lets_go_on(index);
+    }
+
+    /// The current step lets `index` make one that it could not make without it, or another that does so.
+    fn lets_go_on(&self, index: usize) {
+        self.enables.set(self.enables.get() | 1 << index);
     }
 
     /// A poll of `index` begins, or goes on after it was woken.
     pub(super) fn begin_poll(&self, index: usize) {
+        self.begins.set(true);
         self.woken.set(self.woken.get() & !(1 << index));
         self.touch(token(index), Mode::Write);
         self.ordering(|order, task| order.acquire(task, token(index)));
@@ -435,64 +472,10 @@ impl World {
 
     pub(crate) fn yield_now(&self) {
         self.woken.set(self.woken.get() | 1 << self.current.get());
+        self.lets_go_on(self.current.get());
         self.fair.borrow_mut().yields();
         self.footprint.borrow_mut().yields();
         self.observe();
-    }
-
-    pub(crate) fn now(&self) -> Duration {
-        self.point(CLOCK_OBJECT, Mode::Read);
-        self.touch(CLOCK_OBJECT, Mode::Read);
-        self.now.get()
-    }
-
-    /// What the clock shows.
-    pub(crate) fn time(&self) -> Duration {
-        self.now.get()
-    }
-
-    /// Arms the timer, unless its time has come. Arming commutes with arming: timers fire by their deadlines.
-    pub(crate) fn poll_timer(&self, deadline: Duration, timer: &mut Option<ObjectId>, waker: &Waker) -> Poll<()> {
-        self.point(CLOCK_OBJECT, Mode::Read);
-        self.touch(CLOCK_OBJECT, Mode::Read);
-        if self.now.get() >= deadline {
-            if let Some(timer) = timer.take() {
-                self.timers.borrow_mut().remove(&(deadline, timer));
-            }
-            return Poll::Ready(());
-        }
-        let timer = *timer.get_or_insert_with(|| self.object());
-        let before = self.timers.borrow_mut().insert((deadline, timer), waker.clone());
-        drop(before);
-        self.touch(HOLD_OBJECT, Mode::Read);
-        self.clock.set(ClockUse { arms: true, ..self.clock.get() });
-        Poll::Pending
-    }
-
-    pub(crate) fn disarm(&self, deadline: Duration, timer: ObjectId) {
-        self.point(CLOCK_OBJECT, Mode::Read);
-        self.touch(CLOCK_OBJECT, Mode::Read);
-        self.touch(HOLD_OBJECT, Mode::Read);
-        let waker = self.timers.borrow_mut().remove(&(deadline, timer));
-        let used = self.clock.get();
-        self.clock.set(ClockUse { disarms: used.disarms || waker.is_some(), ..used });
-        drop(waker);
-    }
-
-    /// The clock's step: the timers with the earliest deadline fire.
-    pub(super) fn fire(&self) {
-        self.touch(CLOCK_OBJECT, Mode::Write);
-        let Some(deadline) = self.timers.borrow().keys().next().map(|(deadline, _)| *deadline) else { return };
-        self.now.set(deadline);
-        let due = |world: &Self| {
-            let mut timers = world.timers.borrow_mut();
-            let (key, _) = timers.first_key_value().filter(|((first, _), _)| *first <= deadline)?;
-            let key = *key;
-            timers.remove(&key)
-        };
-        while let Some(waker) = due(self) {
-            waker.wake();
-        }
     }
 
     /// The taken one of `alternatives`, all of which are explored.
