@@ -171,11 +171,13 @@ fn curl_shows_a_hundred_leaked_tasks_at_the_top() {
         let output = Command::new("curl").args(["--silent", "--max-time", "10", &url]).output().expect("curl starts");
         String::from_utf8(output.stdout).expect("text")
     };
-    let text = curl("/debug/tasks");
-    let mut lines = text.lines();
-    let total = lines.next().and_then(|line| line.strip_suffix(" tasks")).expect("the total is on top");
-    assert!(total.parse::<usize>().expect("a number") > 100, "{text}");
-    assert!(lines.next().expect("a group").trim_start().starts_with("100 × channel recv"), "{text}");
+    eventually("100 × channel recv", || {
+        let text = curl("/debug/tasks");
+        let mut lines = text.lines();
+        let total = lines.next().and_then(|line| line.strip_suffix(" tasks")).expect("the total is on top");
+        assert!(total.parse::<usize>().expect("a number") > 100, "{text}");
+        lines.next().expect("a group").to_owned()
+    });
     let json: serde_json::Value = serde_json::from_str(&curl("/debug/tasks?format=json")).expect("an object");
     assert_eq!(json["groups"][0]["count"], 100);
     servers.signal("TERM");
@@ -186,15 +188,29 @@ fn curl_shows_a_hundred_leaked_tasks_at_the_top() {
 fn sigquit_shows_the_tasks_and_stops_nothing() {
     let mut servers = Servers::start(&["leak", "7"]);
     let stderr = BufReader::new(servers.child.stderr.take().expect("piped"));
-    for _ in 0..2 {
-        servers.signal("QUIT");
-    }
     let mut lines = stderr.lines().map_while(Result::ok);
-    assert!(lines.next().expect("the total").ends_with(" tasks"));
-    assert!(lines.next().expect("a group").trim_start().starts_with("7 × channel recv"));
+    let mut first_group = || {
+        servers.signal("QUIT");
+        lines.find(|line| line.ends_with(" tasks")).expect("the total");
+        lines.next().expect("a group")
+    };
+    first_group();
+    eventually("7 × channel recv", first_group);
     drop(servers.session());
     servers.signal("TERM");
     assert!(servers.end().1.success());
+}
+
+/// The tasks that wait for nothing have begun to, some time after the ports were printed.
+fn eventually(group: &str, mut first_group: impl FnMut() -> String) {
+    let started = Instant::now();
+    loop {
+        let first = first_group();
+        if first.trim_start().starts_with(group) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{first}");
+    }
 }
 
 #[test]
