@@ -316,6 +316,24 @@ fn the_same_seed_draws_the_same_executions_and_what_fails_is_shown_by_a_short_sc
     }
 }
 
+/// An update is lost if either reads before the other writes, which is a bug of depth 2. By n tasks in k steps, an execution shows it
+/// with probability 1 / (n k) or more; the first one is drawn before anything is known of k.
+#[test]
+fn pct_shows_a_bug_as_often_as_it_promises() {
+    let (seeds, executions) = (200, 20);
+    let report = |seed| {
+        let drawn = explore().sample(Sampling::Pct { depth: 2 }).max_executions(executions).seed(seed);
+        drawn.check("lost", || lost_update(0))
+    };
+    let reports: Vec<_> = (0..seeds).map(report).collect();
+    let found = reports.iter().filter(|report| report.failure.is_some()).count();
+    let steps = reports.iter().map(|report| report.longest).max().expect("some were made");
+    let (tasks, steps) = (3.0, f64::from(u32::try_from(steps).unwrap()));
+    let missed = (1.0 - 1.0 / (tasks * steps)).powi(i32::try_from(executions).unwrap() - 1);
+    let promised = f64::from(u32::try_from(seeds).unwrap()) * (1.0 - missed);
+    assert!(f64::from(u32::try_from(found).unwrap()) >= promised, "{found} where {promised:.0} were promised");
+}
+
 /// Two tasks that must take turns, which is more than a search for few preemptions allows, among others.
 async fn turns() {
     let order = Arc::new(Mutex::new(Vec::new()));

@@ -149,6 +149,7 @@ impl Explorer {
         let missed = sampling.missed(&met, counted, number);
         report.add_bound(Bound::Sampled { sampling, executions: number, seed: self.builder.seed, missed });
         report.add_assumptions(assumptions, left_out);
+        report.longest = met.steps;
         report.elapsed = self.started.elapsed();
         report
     }

@@ -87,6 +87,9 @@ faults! {
         "each execution is drawn from the same generator" in SAMPLE:
             "self.builder.seed ^ number.wrapping_mul(" => "self.builder.seed ^ 0_u64.wrapping_mul(",
             caught by "explore::the_same_seed_draws_the_same_executions_and_what_fails_is_shown_by_a_short_schedule";
+        "no priority changes on the way" in SAMPLE:
+            "(1..depth).map(" => "(depth..depth).map(",
+            caught by "explore::pct_shows_a_bug_as_often_as_it_promises";
         "a schedule is not shortened" in SHORTEN:
             "let affordable = executions <= EXECUTIONS" => "let affordable = executions == 0",
             caught by "explore::a_schedule_has_no_switch_that_its_failure_does_not_need";
